@@ -1,0 +1,255 @@
+// The floors and goals that this project set itself: each cell measured side by side in this run and compared with its target.
+
+import type { Bench } from '../harness/bench.ts';
+import { createCertificate } from '../harness/certificate.ts';
+import type { PeerResult, Row } from '../harness/result.ts';
+import { align } from '../harness/table.ts';
+import { runClient } from './client.ts';
+import { runCodec } from './codec.ts';
+import { type EchoCase, runEcho } from './echo.ts';
+import { handshake } from './handshake.ts';
+import { runIdle } from './idle.ts';
+
+/** A cell. `value` is null where a peer is missing or failed. */
+export interface Target {
+  readonly row: string;
+  readonly value: number | null;
+  readonly target: number;
+  /** Floors are reached from above; costs (memory) from below. */
+  readonly relation: '>=' | '<=' | '<';
+  readonly ok: boolean;
+  /** The same ratio by CPU a message, where there is one. */
+  readonly cpu: number | null;
+  readonly note: string;
+}
+
+/** A floor must never be missed; a goal is what the fast path is built for. */
+type Level = 'floor' | 'goal';
+
+/** Floors of one measured row, by the variant of ours and the base. */
+interface Floor {
+  readonly variant?: string;
+  readonly ws?: number;
+  readonly raw?: number;
+  readonly level: Level;
+}
+
+interface EchoTarget {
+  readonly entry: EchoCase;
+  readonly floors: readonly Floor[];
+  readonly tls?: boolean;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const binary = (size: number, connections: number, depth: number): EchoCase => ({
+  kind: 'binary',
+  size,
+  connections,
+  depth,
+});
+
+const ECHO: readonly EchoTarget[] = [
+  ...[16, 125, KIB].map((size) => ({
+    entry: binary(size, 64, 16),
+    floors: [{ level: 'goal', ws: 9, raw: 0.8 } as const, ...(size < KIB ? [{ level: 'floor', ws: 5 } as const] : [])],
+  })),
+  { entry: { kind: 'text', size: 125, connections: 64, depth: 16 }, floors: [{ level: 'goal', ws: 6.5, raw: 0.5 }] },
+  ...[16, 125, KIB].map((size) => ({
+    entry: binary(size, 64, 1),
+    floors: [{ level: 'goal', ws: 1.2, raw: 1 } as const, { level: 'floor', ws: 0.95 } as const],
+  })),
+  {
+    entry: binary(125, 1, 1),
+    floors: [
+      { level: 'goal', ws: 1.05, raw: 0.95 },
+      { level: 'floor', ws: 0.95 },
+    ],
+  },
+  {
+    entry: binary(125, 1000, 1),
+    floors: [
+      { level: 'goal', ws: 1.5, raw: 1 },
+      { level: 'floor', ws: 0.95 },
+    ],
+  },
+  {
+    entry: { kind: 'unicode', size: KIB, connections: 64, depth: 1, variants: ['ours-bytes'] },
+    floors: [
+      { level: 'goal', ws: 1.1, raw: 0.55 },
+      { level: 'goal', variant: 'ours-bytes', ws: 1.7, raw: 1 },
+    ],
+  },
+  { entry: binary(16 * KIB, 64, 1), floors: [{ level: 'goal', ws: 3.8, raw: 1.3 }] },
+  {
+    entry: { ...binary(64 * KIB, 64, 1), variants: ['ours-borrow'] },
+    floors: [
+      { level: 'goal', ws: 3.5, raw: 1.1 },
+      { level: 'goal', variant: 'ours-borrow', ws: 4.5, raw: 1.4 },
+      { level: 'floor', ws: 3 },
+    ],
+  },
+  {
+    entry: { ...binary(MIB, 8, 1), variants: ['ours-borrow'] },
+    floors: [
+      { level: 'goal', ws: 2.2, raw: 0.5 },
+      { level: 'goal', variant: 'ours-borrow', ws: 4.8, raw: 1.2 },
+      { level: 'floor', ws: 2 },
+    ],
+  },
+  {
+    entry: { ...binary(16 * MIB, 1, 1), variants: ['ours-borrow'] },
+    floors: [
+      { level: 'goal', ws: 2, raw: 0.5 },
+      { level: 'goal', variant: 'ours-borrow', ws: 4, raw: 1.1 },
+    ],
+  },
+  { entry: { ...binary(KIB, 64, 16), fragment: 128 }, floors: [{ level: 'goal', ws: 8, raw: 0.6 }] },
+  { entry: binary(125, 64, 1), tls: true, floors: [{ level: 'goal', ws: 1.5, raw: 0.7 }] },
+  { entry: binary(125, 64, 16), tls: true, floors: [{ level: 'goal', ws: 2.5, raw: 0.7 }] },
+  { entry: binary(16 * KIB, 64, 1), tls: true, floors: [{ level: 'goal', ws: 1.8, raw: 0.7 }] },
+];
+
+const CLIENT = [
+  { mode: 'send', size: 125, floor: 15 },
+  { mode: 'send', size: KIB, floor: 9 },
+  { mode: 'send', size: 64 * KIB, floor: 6 },
+  { mode: 'receive', size: 125, floor: 3 },
+  { mode: 'receive', size: 64 * KIB, floor: 1.8 },
+] as const;
+
+const DECODE = [
+  { size: 16, floors: [{ level: 'goal', ws: 5 }] },
+  {
+    size: KIB,
+    floors: [
+      { level: 'goal', ws: 8 },
+      { level: 'floor', ws: 5 },
+    ],
+  },
+  { size: 64 * KIB, floors: [{ level: 'goal', ws: 8 }] },
+] as const;
+
+export async function targets(bench: Bench): Promise<Target[]> {
+  const cells: Target[] = [];
+  const wanted = (name: string) => name.includes(bench.options.filter);
+  const certificate = createCertificate();
+  for (const { entry, floors, tls = false } of ECHO) {
+    if (!wanted(tls ? 'tls' : 'echo')) continue;
+    if (tls) {
+      const row = await runEcho(bench, entry, certificate);
+      cells.push(...compare({ ...row, name: `${row.name}, TLS` }, floors));
+    } else {
+      const row = await runEcho(bench, { ...entry, variants: [...(entry.variants ?? []), 'ours-public'] });
+      cells.push(...compare(row, [...floors, publicFloor(entry)]));
+    }
+  }
+  for (const { mode, size, floor } of wanted('client') ? CLIENT : []) {
+    cells.push(...compare(await runClient(bench, { mode, kind: 'binary', size }), [{ level: 'goal', ws: floor }]));
+  }
+  if (wanted('handshake')) {
+    const { rows } = await handshake(bench);
+    for (const row of rows) cells.push(...compare(row, [{ level: 'goal', ws: 1.4, raw: 0.8 }]));
+  }
+  for (const { size, floors } of wanted('codec') ? DECODE : []) {
+    cells.push(...compare(await runCodec(bench, { task: 'decode', kind: 'binary', size }), floors));
+  }
+  if (wanted('idle')) cells.push(...compareMemory(await runIdle(bench, 10_000)));
+  if (wanted('scale')) cells.push(...(await growth(bench)));
+  return cells;
+}
+
+/** What must hold with every Node internal switched off. */
+function publicFloor({ kind, size, depth }: EchoCase): Floor {
+  const ws = depth === 16 ? 7 : kind === 'unicode' ? 0.8 : size === 64 * KIB ? 3 : 1;
+  return { level: 'goal', variant: 'ours-public', ws };
+}
+
+function compare(row: Row, floors: readonly Floor[]): Target[] {
+  return floors.flatMap((floor) =>
+    (['ws', 'raw'] as const)
+      .filter((base) => floor[base] !== undefined)
+      .map((base) => {
+        const id = floor.variant ?? 'ours';
+        const entry = row.peers.find(({ peer }) => peer === id);
+        const ratio = entry?.versus[base] ?? null;
+        const name = `${row.name}: ${id} / ${base} (${floor.level})`;
+        const note = reason(row, id, base) ?? entry?.notes.join(', ') ?? '';
+        return cell(name, ratio?.rate ?? null, '>=', floor[base]!, ratio?.cpu ?? null, note);
+      }),
+  );
+}
+
+function compareMemory(row: Row): Target[] {
+  const size = (id: string) => row.peers.find(({ peer }) => peer === id)?.memory?.median ?? null;
+  const [ours, ws, raw] = [size('ours'), size('ws'), size('raw')];
+  const share = ours !== null && ws !== null ? ours / ws : null;
+  const above = ours !== null && raw !== null ? ours - raw : null;
+  const note = `${show(ours)} KiB; ws ${show(ws)} KiB; bare socket ${show(raw)} KiB`;
+  return [
+    cell(`${row.name}: memory / ws (goal)`, share, '<=', 0.85, null, note),
+    cell(`${row.name}: KiB above the bare socket (goal)`, above, '<=', 2, null, note),
+    cell(`${row.name}: memory / ws (floor)`, share, '<', 1, null, note),
+    cell(`${row.name}: KiB above the bare socket (floor)`, above, '<=', 3, null, note),
+  ];
+}
+
+/** Cost a message with many connections, cost a byte with large messages: ours against itself. */
+async function growth(bench: Bench): Promise<Target[]> {
+  const alone = { ...bench, options: { ...bench.options, peers: ['ours'] } };
+  const cost = async (entry: EchoCase) => {
+    const row = await runEcho(alone, entry);
+    return row.peers.find((peer: PeerResult) => peer.peer === 'ours')?.cpu?.median ?? null;
+  };
+  const divide = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);
+  const connections = divide(await cost(binary(125, 10_000, 1)), await cost(binary(125, 100, 1)));
+  const bytes = divide(await cost(binary(16 * MIB, 1, 1)), await cost(binary(64 * KIB, 1, 1)));
+  return [
+    cell('CPU a message, 10,000 connections / 100 (goal)', connections, '<=', 1.5, null, ''),
+    cell('CPU a byte, 16 MiB / 64 KiB (goal)', bytes === null ? null : bytes / 256, '<=', 1.3, null, ''),
+  ];
+}
+
+function cell(
+  row: string,
+  value: number | null,
+  relation: Target['relation'],
+  target: number,
+  cpu: number | null,
+  note: string,
+): Target {
+  const reached =
+    value !== null && (relation === '>=' ? value >= target : relation === '<=' ? value <= target : value < target);
+  return { row, value: rounded(value), target, relation, ok: reached, cpu: rounded(cpu), note };
+}
+
+/** Why a ratio does not exist. */
+function reason(row: Row, ...ids: readonly string[]): string | null {
+  for (const id of ids) {
+    const entry = row.peers.find(({ peer }) => peer === id);
+    if (!entry) return `${id} did not take part`;
+    if (!entry.rate) return `${id}: ${entry.notes.join(', ')}`;
+  }
+  return null;
+}
+
+function rounded(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(4));
+}
+
+function show(value: number | null): string {
+  return value === null ? '-' : value.toFixed(2);
+}
+
+export function printTargets(cells: readonly Target[]): string {
+  const rows = cells.map(({ row, value, relation, target, ok, cpu, note }) => [
+    row,
+    show(value),
+    `${relation} ${target}`,
+    cpu === null ? '' : `(CPU ${cpu.toFixed(2)})`,
+    ok ? 'ok' : 'MISSED',
+    note,
+  ]);
+  const reached = cells.filter(({ ok }) => ok).length;
+  return `\n${align(rows).join('\n')}\n\n${reached} of ${cells.length} targets reached`;
+}

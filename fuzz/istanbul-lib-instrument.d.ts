@@ -1,0 +1,9 @@
+/** What we use of a package that comes without types. */
+
+declare module 'istanbul-lib-instrument' {
+  export function createInstrumenter(options: {
+    readonly esModules: boolean;
+    readonly compact: boolean;
+    readonly produceSourceMap: boolean;
+  }): { instrumentSync(code: string, path: string): string };
+}

@@ -1,0 +1,65 @@
+/** All targets by name, and the words of their languages. */
+
+import { connection } from './connection.ts';
+import { frames } from './frames.ts';
+import { requestHead, responseHead } from './heads.ts';
+
+export interface Target {
+  readonly run: (input: Uint8Array) => void;
+  /** What mutations insert: latin1. */
+  readonly words: readonly string[];
+}
+
+const HTTP = [
+  '\r\n',
+  '\r\n\r\n',
+  ': ',
+  ' HTTP/1.1\r\n',
+  'GET / HTTP/1.1\r\n',
+  'Host: a\r\n',
+  'Upgrade: websocket\r\n',
+  'Connection: Upgrade\r\n',
+  'Connection: keep-alive, Upgrade\r\n',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n',
+  'Sec-WebSocket-Version: 13\r\n',
+  'Sec-WebSocket-Protocol: chat\r\n',
+  'Sec-WebSocket-Extensions: x; octet=1\r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Content-Length: 5\r\n',
+  'HTTP/1.1 101 S\r\n',
+  'HTTP/1.1 403 N\r\n',
+  'Sec-WebSocket-Accept: 7Ubo2JRe6fIuZAdGHq7kDA4XEQ0=\r\n',
+  '5\r\nhello\r\n',
+  '0\r\n\r\n',
+  '\x81\x00',
+];
+const FRAMES = [
+  '\x81\x80\0\0\0\0',
+  '\x01\x81\0\0\0\0a',
+  '\x80\x81\0\0\0\0b',
+  '\x00\x80\0\0\0\0',
+  '\x82\xfe\x00\x7e\0\0\0\0',
+  '\x82\xff\0\0\0\0\0\x01\0\0\0\0\0\0',
+  '\x88\x82\0\0\0\0\x03\xe8',
+  '\x89\x81\0\0\0\0p',
+  '\x8a\x80\0\0\0\0',
+  '\xc1\x82\0\0\0\0!a',
+  '\xe2\x83\0\0\0\0!!a',
+  '\x81\x01a',
+  '\x01\x01a',
+  '\x80\x01b',
+  '\x88\x02\x03\xe8',
+  '\x89\x01p',
+  '\x8a\x00',
+  '\xc1\x02!a',
+  '\xe2\x82\xac',
+  '\xf0\x9f\x98\x80',
+  '\xed\xa0\x80',
+];
+
+export const TARGETS: Readonly<Record<string, Target>> = {
+  frames: { run: frames, words: FRAMES },
+  'request-head': { run: requestHead, words: HTTP },
+  'response-head': { run: responseHead, words: HTTP },
+  connection: { run: connection, words: FRAMES },
+};

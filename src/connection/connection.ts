@@ -1,0 +1,754 @@
+/**
+ * A WebSocket connection as a state machine: bytes in, events out, time and chance as inputs (RFC 6455 sections 5 to 7).
+ * It performs no input or output, reads no clock and draws no randomness; a driver joins it to a transport.
+ *
+ * Of its role it knows only what the RFC makes depend on it: who masks, and who ends the transport first. The opening
+ * handshake is in the subclasses.
+ */
+
+import { CloseCode } from '../codec/close-code.ts';
+import { encodeClosePayload, parseClosePayload } from '../codec/close-payload.ts';
+import { Opcode } from '../codec/opcode.ts';
+import { Utf8Validator } from '../codec/utf8.ts';
+import {
+  ApplicationError,
+  type FailureError,
+  type FaultCode,
+  failure,
+  rowOf,
+  TransportError,
+  UsageError,
+} from '../errors.ts';
+import { TransformChain } from '../extension/chain.ts';
+import type { PayloadTransform } from '../extension/extension.ts';
+import type { Headers } from '../handshake/headers.ts';
+import type { ClosingEvent, ConnectionEvent } from './events.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Incoming } from './incoming.ts';
+import type { Settings } from './options.ts';
+import { Outgoing } from './outgoing.ts';
+import { type Input, type Phase, type ReadyState, readyStateOf, transition } from './state.ts';
+
+/** Which side of the connection this is. */
+export type Role = 'client' | 'server';
+
+/** How one message is sent. */
+export interface SendOptions {
+  /** Whether extensions may compress it. Default true. */
+  readonly compress?: boolean;
+  /** Splits the message into frames of at most so many bytes (RFC 6455 section 5.4). Default: one frame. */
+  readonly fragmentSize?: number;
+}
+
+/** What both sides settled on when the connection opened. */
+export interface Agreement {
+  /** The subprotocol in use, or `''`. */
+  readonly subprotocol: string;
+  /** The Sec-WebSocket-Extensions value, or `''`. */
+  readonly extensions: string;
+  /** What changes payloads, in the order of the header. */
+  readonly transforms: readonly PayloadTransform[];
+  /** The peer's headers. */
+  readonly headers: Headers;
+}
+
+/** Bytes on the wire since the connection began. */
+export interface Traffic {
+  /** Bytes that came in. */
+  readonly received: number;
+  /** Bytes that were written. */
+  readonly written: number;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** After an unanswered ping the peer gets this long to take our Close and end (RFC 6455 section 7.1.7). */
+const PARTING = 1_000;
+const CONTROL_WINDOW = 10_000;
+
+/** The part of the engine that both roles share. */
+export abstract class Connection {
+  /** Which side this is. */
+  readonly role: Role;
+  /** @internal */
+  protected readonly settings: Settings;
+  /** @internal */
+  protected phase: Phase = 'connecting';
+  /** @internal */
+  protected now: number;
+  /** @internal */
+  protected readonly outgoing: Outgoing;
+  /** @internal */
+  protected reader: Incoming | null;
+  /** @internal When the opening handshake, or later the closing one, must be over. */
+  protected deadline: number;
+  /** @internal */
+  protected failureError: FailureError | null = null;
+  /** @internal */
+  protected inputEnded = false;
+
+  private heartbeat: Heartbeat | null = null;
+  private events: ConnectionEvent[] | null = null;
+  private chain: TransformChain | null = null;
+  /** The fragmented message that is being sent. */
+  private sending: OutgoingMessage | null = null;
+  private closeQueued = false;
+  private peerClose: ClosingEvent | null = null;
+  private peerClosedFirst = false;
+  private lostCause: unknown;
+  private lost = false;
+  private controlFrames = 0;
+  private controlWindow = 0;
+  private bytesReceived = 0;
+
+  /** @internal */
+  protected constructor(role: Role, settings: Settings, startedAt: number) {
+    this.role = role;
+    this.settings = settings;
+    this.now = startedAt;
+    this.deadline = startedAt + settings.handshakeTimeout;
+    this.outgoing = new Outgoing(settings.memory, settings.text, role === 'client' ? settings.keys : null);
+    this.reader = null;
+  }
+
+  // ── network ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes bytes from the peer. The buffer belongs to the engine from now on. Never throws, whatever the bytes are. */
+  receive(bytes: Uint8Array, now: number): void {
+    this.take(bytes, bytes.length, now, false);
+  }
+
+  /**
+   * Takes the first `length` bytes of a buffer that is only lent: everything of them that matters is copied out before
+   * `nextEvent()` returns null, or in `keepBorrowed()`. The engine may scribble on them until then.
+   */
+  receiveBorrowed(buffer: Uint8Array, now: number, length: number = buffer.length): void {
+    if (this.settings.borrow) this.settings.memory.markVolatile(buffer.buffer);
+    this.take(buffer, length, now, true);
+  }
+
+  /** Ends the loan of `receiveBorrowed` before everything was pulled. */
+  keepBorrowed(): void {
+    this.reader?.keep();
+  }
+
+  private take(bytes: Uint8Array, length: number, now: number, borrowed: boolean): void {
+    this.advance(now);
+    this.bytesReceived += length;
+    switch (this.phase) {
+      case 'open':
+      case 'close-sent':
+        this.heartbeat!.received(this.now);
+        break;
+      case 'connecting':
+        break;
+      default:
+        // §5.5.1, §7.1.7: after a Close was received, or the connection failed, data is no longer looked at.
+        return;
+    }
+    this.incoming.queue.push(bytes, length, borrowed);
+  }
+
+  /**
+   * The peer will send nothing more. `cause` is the transport's error if it broke rather than ended.
+   */
+  receiveEnd(now: number, cause?: unknown): void {
+    this.advance(now);
+    this.inputEnded = true;
+    if (cause !== undefined) {
+      this.lost = true;
+      this.lostCause = cause;
+    }
+  }
+
+  /** `byteCount` of the bytes that were taken have been written. */
+  outgoingWritten(byteCount: number, now: number): void {
+    this.advance(now);
+    if (this.phase === 'closed') return;
+    this.outgoing.written(byteCount);
+    // As long as what precedes our Close is leaving, the peer cannot be expected to answer it.
+    if (this.phase === 'close-sent' && byteCount > 0) this.deadline = this.now + this.settings.closeTimeout;
+  }
+
+  /** Gives out all bytes that are ready to be written, in order. They stay unchanged until they are written. */
+  takeOutgoing(): readonly Uint8Array[] {
+    return this.outgoing.take();
+  }
+
+  /** Bytes that `takeOutgoing` would return. */
+  get outgoingLength(): number {
+    return this.outgoing.length;
+  }
+
+  /** Nothing will follow what was taken: end the outgoing direction of the transport. */
+  get outgoingEnded(): boolean {
+    if (this.outgoing.length !== 0) return false;
+    switch (this.phase) {
+      case 'failing':
+      case 'closed':
+        return true;
+      case 'draining':
+        // §7.1.1: "the server MUST close the connection first" in the normal case.
+        return this.role === 'server';
+      default:
+        return false;
+    }
+  }
+
+  /** Whether bytes are welcome. While it is heeded, what the engine retains is bounded by its limits. */
+  get wantsInput(): boolean {
+    switch (this.phase) {
+      case 'closed':
+        return false;
+      case 'open':
+      case 'close-sent':
+        return this.unread === 0;
+      case 'connecting':
+        return this.unread < this.settings.maxEarlyData;
+      default:
+        return true;
+    }
+  }
+
+  // ── application ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next event, or null when there is none until something more happens. */
+  nextEvent(): ConnectionEvent | null {
+    if (this.events !== null) {
+      const event = this.events.shift()!;
+      if (this.events.length === 0) this.events = null;
+      return event;
+    }
+    switch (this.phase) {
+      case 'open':
+      case 'close-sent':
+        return this.nextIncoming();
+      case 'connecting':
+        this.nextOpening();
+        if (this.events === null && this.phase === 'connecting' && this.inputEnded) this.gone();
+        if (this.events !== null || this.phase !== 'connecting') return this.nextEvent();
+        this.keepBorrowed();
+        return null;
+      case 'closed':
+        return null;
+      default:
+        // A peer that ended its direction can still read what is left for it; a broken transport cannot.
+        if (this.inputEnded && (this.lost || this.outgoing.unsent === 0)) {
+          this.gone();
+          return this.nextEvent();
+        }
+        return null;
+    }
+  }
+
+  /** Whether `nextEvent()` has more to give without further input. */
+  get hasPendingInput(): boolean {
+    if (this.events !== null) return true;
+    switch (this.phase) {
+      case 'open':
+      case 'close-sent':
+        return this.inputEnded || this.reader?.pending === true;
+      case 'connecting':
+        return this.inputEnded || (this.unread > 0 && this.readsOpening);
+      case 'closed':
+        return false;
+      default:
+        return this.inputEnded && (this.lost || this.outgoing.unsent === 0);
+    }
+  }
+
+  /**
+   * Sends a text message; bytes must be UTF-8.
+   *
+   * @returns the bytes it takes on the wire, headers included; 0 if it was refused because too much is unsent
+   * @throws UsageError when the connection is not open, a fragmented message is under way, or the text is not well-formed
+   */
+  sendText(text: string | Uint8Array, options?: SendOptions): number {
+    this.checkSending();
+    if (typeof text !== 'string') {
+      checkBytes(text);
+      if (!this.settings.text.isValid(text, 0, text.length)) {
+        throw new UsageError('INVALID_ARGUMENT', 'the bytes to send as text are not UTF-8: send them as binary');
+      }
+      return this.sendMessage(Opcode.text, text, options);
+    }
+    if (options !== undefined || this.chain !== null)
+      return this.sendMessage(Opcode.text, this.encodeText(text), options);
+    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
+    const wireSize = this.outgoing.textFrame(0x80 | Opcode.text, text);
+    if (wireSize < 0) throw loneSurrogate();
+    return wireSize;
+  }
+
+  /**
+   * Sends a binary message. Bytes above 32 KiB are referenced, not copied, by a server: leave them unchanged until they are
+   * written.
+   *
+   * @returns the bytes it takes on the wire, headers included; 0 if it was refused because too much is unsent
+   * @throws UsageError when the connection is not open or a fragmented message is under way
+   */
+  sendBinary(bytes: Uint8Array, options?: SendOptions): number {
+    this.checkSending();
+    checkBytes(bytes);
+    if (options !== undefined || this.chain !== null) return this.sendMessage(Opcode.binary, bytes, options);
+    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
+    return this.outgoing.frame(0x80 | Opcode.binary, bytes);
+  }
+
+  /**
+   * Sends one fragment of a message; `last` ends it. Control frames may go in between, other messages may not (RFC 6455
+   * section 5.4).
+   *
+   * @throws UsageError when the connection is not open, another kind is under way, or text is not UTF-8
+   */
+  sendFragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean): number {
+    if (this.phase !== 'open') throw notOpen(this.readyState);
+    checkBytes(bytes);
+    if (this.sending !== null && this.sending.kind !== kind) {
+      throw new UsageError('INVALID_STATE', `a fragmented ${this.sending.kind} message is under way: end it first`);
+    }
+    const message = this.sending ?? { kind, validator: kind === 'text' ? new Utf8Validator() : null, first: true };
+    if (message.validator !== null) {
+      const validator = message.validator.clone();
+      if (!validator.push(bytes, 0, bytes.length) || (last && !validator.complete)) {
+        throw new UsageError('INVALID_ARGUMENT', 'the fragment to send as text is not UTF-8');
+      }
+      message.validator = validator;
+    }
+    const opcode = message.first ? (kind === 'text' ? Opcode.text : Opcode.binary) : Opcode.continuation;
+    this.sending = last ? null : message;
+    message.first = false;
+    return this.outgoing.frame((last ? 0x80 : 0) | opcode, bytes);
+  }
+
+  /** Whether `sendFragment` began a message that has not ended. */
+  get midMessage(): boolean {
+    return this.sending !== null;
+  }
+
+  /**
+   * Queues frames that were encoded once for many connections. Only for servers: a client's frames are masked.
+   *
+   * @internal
+   */
+  sendEncoded(frame: Uint8Array): number {
+    this.checkSending();
+    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
+    this.outgoing.append(frame);
+    return frame.length;
+  }
+
+  /** Whether no extension changes messages. */
+  get sendsWhole(): boolean {
+    return this.chain === null;
+  }
+
+  /** Whether messages leave as they are: no extension changes them, no mask is needed. */
+  get sendsPlain(): boolean {
+    return this.chain === null && this.role === 'server';
+  }
+
+  /** A ping payload that no other ping of this connection has, unless the application chose it. */
+  nextPingPayload(): Uint8Array {
+    return this.heartbeat === null ? NONE : this.heartbeat.nextPayload();
+  }
+
+  /**
+   * Sends a ping; its pong arrives as an event with the round-trip time.
+   *
+   * @throws UsageError when the connection is not open or the payload is longer than 125 bytes
+   */
+  ping(now: number, payload?: Uint8Array): void {
+    if (this.phase !== 'open') throw notOpen(this.readyState);
+    this.advance(now);
+    const data = payload === undefined ? this.heartbeat!.nextPayload() : controlPayload(payload);
+    this.outgoing.frame(0x80 | Opcode.ping, data);
+    this.heartbeat!.sent(data, this.now);
+  }
+
+  /** Sends a pong, asked for or not (RFC 6455 section 5.5.3). Throws like `ping`. */
+  pong(payload: Uint8Array = NONE): void {
+    if (this.phase !== 'open') throw notOpen(this.readyState);
+    const data = controlPayload(payload);
+    // §5.5.3: an unsolicited pong does not take the place of one that is owed.
+    if (this.settings.autoPong) this.outgoing.frame(0x80 | Opcode.pong, data);
+    else this.outgoing.setPong(data);
+  }
+
+  /**
+   * Starts the closing handshake (RFC 6455 section 7.1.2). What is queued leaves first. Without a code the Close is empty.
+   * Closing again, or after the connection failed, does nothing.
+   *
+   * @throws UsageError when the code may not be sent or the reason is longer than 123 bytes
+   */
+  close(now: number, code: number | null = null, reason = ''): void {
+    const payload = encodeClosePayload(code, reason);
+    this.advance(now);
+    if (this.phase === 'connecting') {
+      this.closeOpening();
+    } else if (this.phase === 'open') {
+      this.move('close-out');
+      this.queueClose(payload);
+    }
+  }
+
+  /** Fails the connection because the application did: Close 1011, then the end (RFC 6455 section 7.1.7). */
+  fail(now: number, cause: unknown): void {
+    this.advance(now);
+    if (this.phase === 'connecting') this.failOpening('APPLICATION_FAILED', '', new ApplicationError(cause));
+    else this.failWith(new ApplicationError(cause));
+  }
+
+  /** Drops the connection: no Close, no output, `closed` with 1006. The caller destroys the transport. */
+  terminate(now: number): void {
+    this.advance(now);
+    if (this.phase === 'closed') return;
+    this.failureError ??= new TransportError('TERMINATED');
+    this.finish('transport-gone');
+  }
+
+  // ── clock ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** When `handleTimeout` wants to be called, or `Infinity`. */
+  nextTimeout(): number {
+    switch (this.phase) {
+      case 'open': {
+        const { pingDue, pongDue } = this.heartbeat!;
+        return pingDue < pongDue ? pingDue : pongDue;
+      }
+      case 'closed':
+        return NEVER;
+      default:
+        return this.deadline;
+    }
+  }
+
+  /** Acts on deadlines that have passed; early calls are harmless. */
+  handleTimeout(now: number): void {
+    this.advance(now);
+    if (this.phase === 'open') {
+      const heartbeat = this.heartbeat!;
+      if (heartbeat.pongDue <= this.now) {
+        this.failWith(failure('PONG_TIMEOUT'));
+        this.deadline = this.now + Math.min(PARTING, this.settings.closeTimeout);
+      } else if (heartbeat.pingDue <= this.now) {
+        this.ping(this.now);
+      }
+    } else if (this.phase !== 'closed' && this.deadline <= this.now) {
+      if (this.phase === 'connecting') this.openingTimeout();
+      else this.closingTimeout();
+    }
+  }
+
+  /** We do not read for a while: silence proves nothing, no ping is overdue. */
+  suspendInput(): void {
+    this.heartbeat?.suspend();
+  }
+
+  /** We read again. */
+  resumeInput(now: number): void {
+    this.advance(now);
+    this.heartbeat?.resume(this.now);
+  }
+
+  // ── what can be asked ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The state as the WebSocket API names it. */
+  get readyState(): ReadyState {
+    return readyStateOf(this.phase);
+  }
+
+  /** Bytes queued or taken that are not yet written. */
+  get bufferedAmount(): number {
+    return this.outgoing.unsent;
+  }
+
+  /** Bytes of received data that are held: unread, or part of a message that is not complete. */
+  get retainedBytes(): number {
+    return this.reader === null ? 0 : this.reader.retained;
+  }
+
+  /** All bytes that came in, and all that were written. */
+  get traffic(): Traffic {
+    return { received: this.bytesReceived, written: this.outgoing.writtenTotal };
+  }
+
+  // ── for the opening handshakes ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal Reads on in the opening handshake; may emit events. */
+  protected abstract nextOpening(): void;
+  /** @internal Whether the opening handshake looks at bytes: not while the application decides. */
+  protected abstract get readsOpening(): boolean;
+  /** @internal */
+  protected abstract closeOpening(): void;
+  /** @internal */
+  protected abstract openingTimeout(): void;
+  /** @internal */
+  protected abstract failOpening(code: FaultCode, detail: string, error?: FailureError): void;
+  /** @internal How an opening that was cut off is reported. */
+  protected openingLost(): void {}
+
+  /** @internal The opening handshake succeeded. */
+  protected establish(agreement: Agreement): void {
+    this.move('established');
+    const { settings } = this;
+    this.heartbeat = new Heartbeat(settings.pingInterval, settings.pongTimeout, this.now);
+    if (agreement.transforms.length > 0) {
+      this.chain = new TransformChain(agreement.transforms);
+      const { chain } = this;
+      const queue = this.reader?.queue;
+      this.reader = new Incoming(settings, this.role === 'server', chain.rsvBits, (rsv) => chain.decoderFor(rsv));
+      if (queue !== undefined) this.reader.adopt(queue);
+    }
+    const { subprotocol, extensions, headers } = agreement;
+    this.emit({ type: 'open', subprotocol, extensions, headers });
+  }
+
+  /** @internal The reader of this connection, while it has bytes to read or a message half read. */
+  protected get incoming(): Incoming {
+    this.reader ??= this.settings.takeReader(this.role === 'server');
+    return this.reader;
+  }
+
+  private get unread(): number {
+    return this.reader === null ? 0 : this.reader.queue.length;
+  }
+
+  private dropInput(): void {
+    this.reader?.dispose();
+    this.reader = null;
+  }
+
+  /** @internal */
+  protected emit(event: ConnectionEvent): void {
+    this.events ??= [];
+    this.events.push(event);
+  }
+
+  /** @internal */
+  protected move(input: Input): void {
+    this.phase = transition(this.phase, input);
+  }
+
+  /** @internal Time goes on; a smaller `now` than the last is the last. */
+  protected advance(now: number): void {
+    if (now > this.now) this.now = now;
+  }
+
+  /** @internal The opening handshake failed: what is queued leaves, then the transport ends. */
+  protected refuse(error: FailureError, input: 'refused' | 'close-out' | 'fail' = 'refused'): void {
+    this.failureError = error;
+    this.move(input);
+    this.dropInput();
+    this.deadline = this.now + this.settings.closeTimeout;
+  }
+
+  // ── private ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private nextIncoming(): ConnectionEvent | null {
+    for (;;) {
+      const { reader } = this;
+      const found = reader === null ? null : reader.next();
+      if (found === null) {
+        if (reader !== null && this.chain === null && reader.idle) {
+          this.reader = null;
+          this.settings.putReader(reader);
+        }
+        if (!this.inputEnded) return null;
+        this.gone();
+        return this.nextEvent();
+      }
+      if (typeof found === 'object') {
+        if (found.type === 'message' || (found.type === 'fragment' && found.last)) this.controlFrames = 0;
+        return found;
+      }
+      if (found === 'fault') {
+        this.failWith(failure(reader!.fault!));
+        return this.nextEvent();
+      }
+      const event = this.control();
+      if (event !== null) return event;
+      if (this.phase !== 'open' && this.phase !== 'close-sent') return this.nextEvent();
+    }
+  }
+
+  private control(): ConnectionEvent | null {
+    const { decoder } = this.incoming;
+    const { bytes, start, end } = decoder;
+    if (decoder.opcode === Opcode.close) return this.receiveClose(bytes, start, end);
+    if (this.tooManyControlFrames()) {
+      this.failWith(failure('TOO_MANY_CONTROL_FRAMES'));
+      return null;
+    }
+    const payload = this.settings.memory.copy(bytes, start, end);
+    if (decoder.opcode === Opcode.ping) {
+      // §5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
+      // Close frame." After our own Close nothing more is sent.
+      if (this.settings.autoPong && this.phase === 'open') this.outgoing.setPong(payload.slice());
+      return { type: 'ping', payload };
+    }
+    return { type: 'pong', payload, latency: this.heartbeat!.answered(payload, this.now) };
+  }
+
+  private tooManyControlFrames(): boolean {
+    if (this.now - this.controlWindow >= CONTROL_WINDOW) {
+      this.controlWindow = this.now;
+      this.controlFrames = 0;
+    }
+    return ++this.controlFrames > this.settings.maxControlFrames;
+  }
+
+  private receiveClose(bytes: Uint8Array, start: number, end: number): ConnectionEvent | null {
+    const { code, reason, fault } = parseClosePayload(bytes, start, end);
+    if (fault !== null) {
+      this.failWith(failure(fault));
+      return null;
+    }
+    const echo = bytes.slice(start, end);
+    this.peerClose = { type: 'closing', code, reason };
+    this.peerClosedFirst = !this.closeQueued;
+    this.move('close-in');
+    this.dropInput();
+    if (!this.closeQueued) {
+      // §5.5.1: "the endpoint typically echos the status code it received"; some peers wait for their reason too.
+      this.move('close-out');
+      this.queueClose(echo);
+    } else {
+      this.deadline = this.now + this.settings.closeTimeout;
+    }
+    return this.peerClose;
+  }
+
+  private queueClose(payload: Uint8Array): void {
+    this.closeQueued = true;
+    this.sending = null;
+    this.outgoing.flushPong();
+    this.outgoing.frame(0x80 | Opcode.close, payload);
+    this.deadline = this.now + this.settings.closeTimeout;
+  }
+
+  /** §7.1.7: fails the connection; the peer is told why if it still can be. */
+  private failWith(error: FailureError): void {
+    if (this.phase === 'closed' || this.phase === 'failing' || this.phase === 'draining') return;
+    this.failureError = error;
+    const { closeCode } = rowOf(error.code);
+    if (closeCode !== undefined && !this.closeQueued)
+      this.queueClose(encodeClosePayload(closeCode, rowOf(error.code).text));
+    this.move('fail');
+    this.dropInput();
+    this.deadline = this.now + this.settings.closeTimeout;
+  }
+
+  private overflow(): 0 {
+    if (!this.settings.refuseOverflow) this.failWith(failure('OUTGOING_OVERFLOW'));
+    return 0;
+  }
+
+  private closingTimeout(): void {
+    if (this.peerClose === null) this.failureError ??= failure('CLOSING_TIMEOUT');
+    this.finish('deadline');
+  }
+
+  /** The transport is gone, in order or broken. */
+  private gone(): void {
+    if (this.phase === 'connecting') this.openingLost();
+    if (this.peerClose === null || !this.closeQueued) {
+      this.failureError ??= failure(this.lost ? 'TRANSPORT_FAILED' : 'TRANSPORT_ENDED', '', this.lostCause);
+    }
+    this.finish('transport-gone');
+  }
+
+  /** @internal §7.1.4: the connection is closed. */
+  protected finish(input: 'transport-gone' | 'deadline'): void {
+    this.move(input);
+    this.dropInput();
+    this.outgoing.dispose();
+    this.chain?.release();
+    const { peerClose } = this;
+    const clean = peerClose !== null && this.closeQueued;
+    this.emit({
+      type: 'closed',
+      code: peerClose === null ? CloseCode.abnormal : peerClose.code,
+      reason: peerClose === null ? '' : peerClose.reason,
+      clean,
+      remote: this.peerClosedFirst,
+      error: clean ? null : this.failureError,
+    });
+  }
+
+  private checkSending(): void {
+    if (this.phase !== 'open') throw notOpen(this.readyState);
+    if (this.sending !== null) throw new UsageError('INVALID_STATE', 'a fragmented message is under way: end it first');
+  }
+
+  private encodeText(text: string): Uint8Array {
+    const size = this.settings.text.byteLength(text);
+    if (size < 0) throw loneSurrogate();
+    const bytes = this.settings.memory.exact(size);
+    this.settings.text.encodeInto(text, bytes, 0);
+    return bytes;
+  }
+
+  /** A message that extensions change or that is split into fragments. */
+  private sendMessage(opcode: Opcode, bytes: Uint8Array, options?: SendOptions): number {
+    const size = options?.fragmentSize;
+    if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
+      throw new UsageError(
+        'INVALID_ARGUMENT',
+        `fragmentSize must be a whole number of bytes above 0, not ${String(size)}`,
+      );
+    }
+    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
+    let payload = bytes;
+    let first: number = opcode;
+    if (this.chain !== null && options?.compress !== false) {
+      const encoded = this.chain.encode(bytes, opcode === Opcode.text ? 'text' : 'binary');
+      payload = encoded.payload;
+      first |= encoded.rsvBits;
+    }
+    if (size === undefined || payload.length <= size) return this.outgoing.frame(0x80 | first, payload);
+    let wireSize = 0;
+    for (let at = 0; at < payload.length; at += size) {
+      const last = at + size >= payload.length;
+      wireSize += this.outgoing.frame((last ? 0x80 : 0) | (at === 0 ? first : 0), payload.subarray(at, at + size));
+    }
+    return wireSize;
+  }
+}
+
+interface OutgoingMessage {
+  readonly kind: 'text' | 'binary';
+  validator: Utf8Validator | null;
+  first: boolean;
+}
+
+function controlPayload(payload: Uint8Array): Uint8Array {
+  checkBytes(payload);
+  // §5.5: "All control frames MUST have a payload length of 125 bytes or less"
+  if (payload.length > 125) {
+    throw new UsageError(
+      'INVALID_ARGUMENT',
+      `the payload of a ping or pong is at most 125 bytes, not ${payload.length}`,
+    );
+  }
+  return payload.slice();
+}
+
+/** Anything else would be counted wrong, or sent as garbage. A view of wider elements is not counted in bytes. */
+function checkBytes(bytes: Uint8Array): void {
+  if ((bytes as Uint8Array | null | undefined)?.BYTES_PER_ELEMENT !== 1) {
+    throw new UsageError('INVALID_ARGUMENT', 'what is sent must be a Uint8Array');
+  }
+}
+
+function notOpen(state: ReadyState): UsageError {
+  return new UsageError('INVALID_STATE', `the connection is ${state}, not open`);
+}
+
+function loneSurrogate(): UsageError {
+  return new UsageError(
+    'INVALID_ARGUMENT',
+    'the text has a lone surrogate and cannot be UTF-8: see String.prototype.toWellFormed',
+  );
+}
+
+const NONE = /* @__PURE__ */ new Uint8Array(0);

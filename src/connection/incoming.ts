@@ -1,0 +1,311 @@
+/**
+ * The incoming side of an open connection: frames become messages or fragments, under all limits. Control frames are handed
+ * over as they come. It knows no phases: what a Close means, and what is answered, is decided above.
+ */
+
+import { ByteQueue } from '../codec/byte-queue.ts';
+import { FrameDecoder, Step } from '../codec/frame-decoder.ts';
+import type { PooledBuffer } from '../codec/memory.ts';
+import { Opcode } from '../codec/opcode.ts';
+import { Utf8Validator } from '../codec/utf8.ts';
+import type { FaultCode } from '../errors.ts';
+import type { PayloadTransform } from '../extension/extension.ts';
+import type { ConnectionEvent } from './events.ts';
+import { MessageAssembler } from './message-assembler.ts';
+import type { Settings } from './options.ts';
+
+/** What `next` found when it is no event. */
+export type Found = 'control' | 'fault';
+
+/** Reads frames and makes events of them, one at a time. */
+export class Incoming {
+  queue: ByteQueue = new ByteQueue();
+  /** After `'control'`: its opcode and its payload `bytes[start, end)`; see {@link FrameDecoder}. */
+  readonly decoder: FrameDecoder;
+  /** After `'fault'`. */
+  fault: FaultCode | null = null;
+
+  /** Frames come masked: this is a server's reader. */
+  readonly masked: boolean;
+  private readonly settings: Settings;
+  private readonly transformFor: ((rsvBits: number) => PayloadTransform | null) | null;
+  private assembler: MessageAssembler | null = null;
+  private assembling = false;
+  private lent: PooledBuffer | null = null;
+  private fragments: FragmentCutter | null = null;
+
+  constructor(
+    settings: Settings,
+    masked: boolean,
+    rsvBits: number,
+    transformFor: ((rsvBits: number) => PayloadTransform | null) | null,
+  ) {
+    this.masked = masked;
+    this.settings = settings;
+    this.transformFor = transformFor;
+    this.decoder = new FrameDecoder(settings.decoderRules(masked, rsvBits));
+  }
+
+  /** The next event, or what else was found, or null when more bytes are needed. */
+  next(): ConnectionEvent | Found | null {
+    if (this.lent !== null) {
+      this.lent.release();
+      this.lent = null;
+    }
+    const { decoder, queue } = this;
+    for (;;) {
+      if (this.fragments?.active === true) {
+        const event = this.fragments.next();
+        if (event !== null) return event;
+        if (this.fragments.fault !== null) return this.fail(this.fragments.fault);
+      }
+      const step = decoder.next(queue);
+      if (step === Step.data) {
+        const found = this.data();
+        if (found !== null) return found;
+      } else if (step === Step.control) {
+        return 'control';
+      } else if (step === Step.fault) {
+        return this.fail(decoder.fault!);
+      } else {
+        if (this.assembling) this.assembler!.spill(decoder.messageLength);
+        decoder.release();
+        return null;
+      }
+    }
+  }
+
+  /** Takes over bytes that came before the connection was open. */
+  adopt(queue: ByteQueue): void {
+    this.queue = queue;
+  }
+
+  /** Copies out what lies in a chunk that is only lent. */
+  keep(): void {
+    // What is assembled may lie in an earlier loan than the current chunk.
+    if (this.assembling) this.assembler!.spill(this.decoder.messageLength);
+    this.queue.keep();
+  }
+
+  /** Nothing is unread or half read: another connection may use this reader. */
+  get idle(): boolean {
+    return this.queue.length === 0 && this.decoder.idle && !this.assembling && this.lent === null;
+  }
+
+  /** Whether there is more to read without further input. */
+  get pending(): boolean {
+    return this.queue.length > 0 || this.fragments?.active === true;
+  }
+
+  /** Bytes held for a message that is not complete. */
+  get retained(): number {
+    return this.queue.length + (this.assembler?.retained ?? 0);
+  }
+
+  /** Throws everything away. */
+  dispose(): void {
+    this.queue.clear();
+    this.assembler?.dispose();
+    this.assembler = null;
+    this.assembling = false;
+    // What is lent stays so until its listener returns; here nobody can tell when, so the collector takes it.
+    this.lent = null;
+    this.fragments = null;
+  }
+
+  private data(): ConnectionEvent | Found | null {
+    const { decoder, settings } = this;
+    if (settings.byFragment) return this.fragment();
+    if (decoder.firstPiece) {
+      if (decoder.lastPiece && decoder.fin && decoder.messageRsv === 0) {
+        // The common case: a message in one frame, all of it here.
+        return this.message(decoder.bytes, decoder.start, decoder.end);
+      }
+      this.assembler ??= new MessageAssembler(settings.memory, settings.maxMessageSize);
+      const isText = decoder.messageOpcode === Opcode.text;
+      this.assembler.begin(isText, this.transform(), settings.borrow || (isText && !settings.textAsBytes));
+      this.assembling = true;
+    }
+    return this.assemble(this.assembler!);
+  }
+
+  private assemble(assembler: MessageAssembler): ConnectionEvent | Found | null {
+    const { decoder } = this;
+    const last = decoder.lastPiece && decoder.fin;
+    const fault = assembler.add(decoder.bytes, decoder.start, decoder.end, decoder.messageLength, last);
+    if (fault !== null) return this.fail(fault);
+    if (!last) {
+      if (!this.settings.progress || !decoder.lastPiece) return null;
+      return { type: 'progress', kind: this.kind, received: decoder.messageLength, total: null };
+    }
+    this.assembling = false;
+    if (!assembler.finish()) return this.assembled(assembler);
+    const { bytes, start, end } = assembler;
+    assembler.bytes = NONE;
+    return this.message(bytes, start, end);
+  }
+
+  /** A message whose bytes lie in the chunk being read. */
+  private message(bytes: Uint8Array, start: number, end: number): ConnectionEvent | Found {
+    const { decoder, settings, queue } = this;
+    const { wireSize } = decoder;
+    if (decoder.messageOpcode === Opcode.text) {
+      if (!settings.textAsBytes) {
+        const data = settings.text.decode(bytes, start, end);
+        if (data === null) return this.fail('UTF8_INVALID');
+        return { type: 'message', kind: 'text', data, wireSize };
+      }
+      if (!settings.text.isValid(bytes, start, end)) return this.fail('UTF8_INVALID');
+    }
+    let data: Uint8Array;
+    const size = end - start;
+    if (settings.borrow || (!(queue.borrowed && bytes === queue.bytes) && 2 * size >= bytes.buffer.byteLength)) {
+      data = new Uint8Array(bytes.buffer, bytes.byteOffset + start, size);
+    } else {
+      data = settings.memory.copy(bytes, start, end);
+    }
+    return this.binary(data, wireSize);
+  }
+
+  /** A message that was collected over several chunks. */
+  private assembled(assembler: MessageAssembler): ConnectionEvent | Found {
+    const { decoder, settings } = this;
+    const { wireSize } = decoder;
+    const { bytes, end } = assembler;
+    if (decoder.messageOpcode === Opcode.text && !settings.textAsBytes) {
+      const data = settings.text.decode(bytes, 0, end);
+      assembler.takePooled()?.release();
+      return data === null ? this.fail('UTF8_INVALID') : { type: 'message', kind: 'text', data, wireSize };
+    }
+    if (settings.borrow) {
+      this.lent = assembler.takePooled();
+      return this.binary(bytes.subarray(0, end), wireSize);
+    }
+    return this.binary(assembler.takeStored(), wireSize);
+  }
+
+  private binary(data: Uint8Array, wireSize: number): ConnectionEvent {
+    if (this.decoder.messageOpcode === Opcode.binary) return { type: 'message', kind: 'binary', data, wireSize };
+    // With `text: 'bytes'` a text message carries bytes; the type says string for everybody else.
+    return { type: 'message', kind: 'text', data, wireSize } as unknown as ConnectionEvent;
+  }
+
+  private fragment(): ConnectionEvent | Found | null {
+    const { decoder } = this;
+    this.fragments ??= new FragmentCutter(this.settings);
+    const { fragments } = this;
+    if (decoder.firstPiece) fragments.begin(this.kind, this.transform());
+    const last = decoder.lastPiece && decoder.fin;
+    const owned = !(this.queue.borrowed && decoder.bytes === this.queue.bytes);
+    fragments.add(decoder.bytes, decoder.start, decoder.end, last, owned);
+    const event = fragments.next();
+    return event ?? (fragments.fault === null ? null : this.fail(fragments.fault));
+  }
+
+  private get kind(): 'text' | 'binary' {
+    return this.decoder.messageOpcode === Opcode.text ? 'text' : 'binary';
+  }
+
+  private transform(): PayloadTransform | null {
+    const { messageRsv } = this.decoder;
+    return messageRsv === 0 || this.transformFor === null ? null : this.transformFor(messageRsv);
+  }
+
+  private fail(fault: FaultCode): 'fault' {
+    this.fault = fault;
+    return 'fault';
+  }
+}
+
+/** Cuts a message into `fragment` events as it arrives: nothing is collected. */
+class FragmentCutter {
+  fault: FaultCode | null = null;
+  /** A transform has output left. */
+  active = false;
+  private readonly settings: Settings;
+  private readonly validator: Utf8Validator = new Utf8Validator();
+  private kind: 'text' | 'binary' = 'binary';
+  private transform: PayloadTransform | null = null;
+  private first = false;
+  private total = 0;
+  private piece: Uint8Array | null = null;
+  /** The piece, or the output of the transform after the one at hand, ends the message. */
+  private last = false;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+  }
+
+  begin(kind: 'text' | 'binary', transform: PayloadTransform | null): void {
+    this.kind = kind;
+    this.transform = transform;
+    this.first = true;
+    this.total = 0;
+    this.piece = null;
+    this.validator.reset();
+  }
+
+  add(bytes: Uint8Array, start: number, end: number, last: boolean, owned: boolean): void {
+    this.last = last;
+    if (this.transform !== null) {
+      this.transform.write(bytes.subarray(start, end), last);
+      this.active = true;
+      return;
+    }
+    const { settings } = this;
+    const view = settings.borrow || (owned && 2 * (end - start) >= bytes.buffer.byteLength);
+    this.piece = view ? bytes.subarray(start, end) : settings.memory.copy(bytes, start, end);
+  }
+
+  next(): ConnectionEvent | null {
+    if (this.transform !== null) return this.nextTransformed(this.transform);
+    const { piece } = this;
+    if (piece === null || (piece.length === 0 && !this.last)) return null;
+    this.piece = null;
+    if (!this.isText(piece, piece.length)) return this.fail('UTF8_INVALID');
+    return this.emit(piece, this.last);
+  }
+
+  /** One piece of output is held back, so that the last one can say that it is. */
+  private nextTransformed(transform: PayloadTransform): ConnectionEvent | null {
+    for (;;) {
+      const out = transform.read();
+      if (transform.corrupt) return this.fail('EXTENSION_DATA_INVALID');
+      if (out === null) {
+        this.active = false;
+        if (!this.last) return null;
+        const held = this.piece ?? NONE;
+        this.piece = null;
+        return this.emit(held, true);
+      }
+      if (out.length === 0) continue;
+      // Judged as it comes, not as it leaves: when a fault shows, and which, must not depend on how the output was cut.
+      const room = Math.min(out.length, this.settings.maxMessageSize - this.total);
+      if (!this.isText(out, room)) return this.fail('UTF8_INVALID');
+      if (room < out.length) return this.fail('MESSAGE_TOO_BIG');
+      this.total += room;
+      const held = this.piece;
+      this.piece = this.settings.memory.copy(out, 0, out.length);
+      if (held !== null) return this.emit(held, false);
+    }
+  }
+
+  private isText(bytes: Uint8Array, length: number): boolean {
+    return this.kind === 'binary' || this.validator.push(bytes, 0, length);
+  }
+
+  private emit(data: Uint8Array, last: boolean): ConnectionEvent | null {
+    if (last && this.kind === 'text' && !this.validator.complete) return this.fail('UTF8_INVALID');
+    const { first } = this;
+    this.first = false;
+    return { type: 'fragment', kind: this.kind, data, first, last };
+  }
+
+  private fail(fault: FaultCode): null {
+    this.active = false;
+    this.fault = fault;
+    return null;
+  }
+}
+
+const NONE = /* @__PURE__ */ new Uint8Array(0);

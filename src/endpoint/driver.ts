@@ -1,0 +1,201 @@
+/**
+ * Joins a connection to a transport and a clock: bytes in, events to the consumer, output in one write a turn, one wake-up.
+ * It decides nothing about the protocol.
+ */
+
+import type { Connection } from '../connection/connection.ts';
+import type { ConnectionEvent } from '../connection/events.ts';
+import type { Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
+
+/** Events a turn; then other connections have theirs. */
+const BUDGET = 1_024;
+
+/** Who takes the events. */
+export interface Consumer {
+  /** Whether another event is welcome now. */
+  readonly ready: boolean;
+  /** Takes one event; called only while `ready`. */
+  take(event: ConnectionEvent): void;
+  /** Output left: `connection.bufferedAmount` became smaller. */
+  progressed(): void;
+}
+
+/** Runs one connection over one transport. */
+export class Driver implements TransportSink, Wakeable {
+  private readonly connection: Connection;
+  private readonly transport: Transport;
+  private readonly clock: Clock;
+  private readonly consumer: Consumer;
+  private readonly highWaterMark: number;
+  private unwritten = 0;
+  private wakeAt: number = Number.POSITIVE_INFINITY;
+  private inTurn = false;
+  private deferred = false;
+  private yielding = false;
+  private paused = false;
+  private finished = false;
+  private over = false;
+
+  /** `highWaterMark`: unwritten bytes (default of endpoints: 64 KiB) above which output waits in the connection. */
+  constructor(connection: Connection, transport: Transport, clock: Clock, consumer: Consumer, highWaterMark: number) {
+    this.connection = connection;
+    this.transport = transport;
+    this.clock = clock;
+    this.consumer = consumer;
+    this.highWaterMark = highWaterMark;
+  }
+
+  /** Begins to read and write. */
+  start(): void {
+    this.transport.start(this);
+    this.turn();
+  }
+
+  received(bytes: Uint8Array): void {
+    this.connection.receive(bytes, this.clock.now());
+    this.turn();
+  }
+
+  receivedBorrowed(buffer: Uint8Array, length: number): void {
+    this.connection.receiveBorrowed(buffer, this.clock.now(), length);
+    this.turn();
+    this.connection.keepBorrowed();
+  }
+
+  written(): void {
+    this.turn();
+  }
+
+  ended(): void {
+    this.connection.receiveEnd(this.clock.now());
+    this.turn();
+  }
+
+  closed(cause?: unknown): void {
+    this.over = true;
+    this.connection.receiveEnd(this.clock.now(), cause);
+    this.turn();
+  }
+
+  /** Something was queued outside of a turn: it leaves when the current call stack has ended. */
+  touch(): void {
+    if (this.inTurn || this.deferred) return;
+    this.deferred = true;
+    this.clock.defer(runDeferred, this);
+  }
+
+  /** Pulls events while the consumer takes them, then writes what has come together. */
+  turn(): void {
+    if (this.inTurn) return;
+    this.inTurn = true;
+    const { connection, consumer, transport } = this;
+    let budget = BUDGET;
+    do {
+      while (consumer.ready) {
+        if (budget-- === 0) {
+          this.giveWay();
+          break;
+        }
+        const event = connection.nextEvent();
+        if (event === null) break;
+        consumer.take(event);
+      }
+    } while (this.flush() && connection.readyState === 'closing');
+    this.inTurn = false;
+    // What a `drain` listener sends was queued behind this turn's write.
+    if (connection.outgoingLength > 0 && transport.unwritten <= this.highWaterMark) this.touch();
+    this.settle();
+  }
+
+  /** The clock's alarm: a deadline may have passed. */
+  wake(): void {
+    this.wakeAt = Number.POSITIVE_INFINITY;
+    // Bytes that are already readable are looked at before a timeout is judged: a stalled process must not blame its peers.
+    if (this.connection.nextTimeout() <= this.clock.now()) this.clock.yield(judge, this);
+    else this.settle();
+  }
+
+  /** Acts on what is overdue. */
+  judge(): void {
+    this.connection.handleTimeout(this.clock.now());
+    this.turn();
+  }
+
+  /** Ends the wait of `touch`, or of a turn that ran out of budget. */
+  resume(): void {
+    this.deferred = false;
+    this.yielding = false;
+    this.turn();
+  }
+
+  private giveWay(): void {
+    if (this.yielding) return;
+    this.yielding = true;
+    this.clock.yield(runDeferred, this);
+  }
+
+  /** Writes once what is queued, unless the transport still holds too much; true if something left. */
+  private flush(): boolean {
+    const { connection, transport } = this;
+    const queued = connection.outgoingLength;
+    let unwritten = transport.unwritten;
+    let offered = this.unwritten;
+    const write = queued > 0 && (unwritten <= this.highWaterMark || this.over);
+    if (write) {
+      const chunks = connection.takeOutgoing();
+      if (this.over) {
+        unwritten = 0;
+      } else {
+        unwritten = transport.write(chunks);
+      }
+      offered += queued;
+    }
+    const written = offered - unwritten;
+    this.unwritten = unwritten;
+    if (written > 0) {
+      connection.outgoingWritten(written, connection.readyState === 'open' ? 0 : this.clock.now());
+      this.consumer.progressed();
+    }
+    if (!this.finished && !this.over && connection.outgoingEnded) {
+      this.finished = true;
+      transport.end();
+    }
+    return write;
+  }
+
+  /** Holds the transport back while bytes are not welcome, and sets the alarm if a deadline came nearer. */
+  private settle(): void {
+    const { connection, transport } = this;
+    if (connection.readyState === 'closed') {
+      if (this.wakeAt !== Number.POSITIVE_INFINITY) this.clock.cancel(this, this.wakeAt);
+      this.wakeAt = Number.POSITIVE_INFINITY;
+      if (!this.over) transport.destroy();
+      return;
+    }
+    const hold = !connection.wantsInput;
+    if (hold !== this.paused && !this.over) {
+      this.paused = hold;
+      if (hold) {
+        transport.pause();
+        connection.suspendInput();
+      } else {
+        connection.resumeInput(this.clock.now());
+        transport.resume();
+      }
+    }
+    const at = connection.nextTimeout();
+    if (at < this.wakeAt) {
+      if (this.wakeAt !== Number.POSITIVE_INFINITY) this.clock.cancel(this, this.wakeAt);
+      this.wakeAt = at;
+      this.clock.schedule(this, at);
+    }
+  }
+}
+
+function runDeferred(driver: Driver): void {
+  driver.resume();
+}
+
+function judge(driver: Driver): void {
+  driver.judge();
+}

@@ -1,0 +1,14 @@
+/**
+ * Endpoints for authors of shells: join a connection to a transport and a clock of your own, and hold what users hold. It
+ * imports in any runtime: `sansocket/endpoint`.
+ *
+ * @packageDocumentation
+ */
+
+export type { Addresses, Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
+export { type Consumer, Driver } from './driver.ts';
+export { Endpoint, type Host, type SendOptions, type SendResult, type Statistics } from './endpoint.ts';
+export type { CloseEvent, DrainEvent, EndpointEvents, EventName, Listener, Listeners } from './events.ts';
+export { type EndpointOptions, EndpointSettings, type Environment } from './options.ts';
+export type { StreamSource } from './outgoing-stream.ts';
+export type { Bytes } from './payload.ts';

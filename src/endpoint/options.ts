@@ -1,0 +1,63 @@
+/** Options of an endpoint, and what its shell lends it. */
+
+import { CONNECTION_RULES, type ConnectionOptions, type Rules, readOptions, Settings } from '../connection/options.ts';
+import type { WebSocketError } from '../errors.ts';
+import type { Clock } from '../transport/transport.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EventName } from './events.ts';
+
+/** The options of an endpoint. Sizes in bytes. */
+export interface EndpointOptions extends ConnectionOptions {
+  /** Unsent bytes above which `writable` is false and output waits in the engine. Default 64 KiB. */
+  readonly highWaterMark?: number;
+  /** Messages that wait for an iterator before the transport is paused. Default 16. */
+  readonly maxQueuedMessages?: number;
+  /** Promises of message listeners that may be unsettled before events are held back. Default 1. */
+  readonly concurrency?: number;
+  /**
+   * Takes what a listener, handler or hook threw. Default: the socket fails with 1011, and without an `error` listener there
+   * is one process warning.
+   */
+  readonly onListenerError?: (error: unknown, socket: Endpoint, event: EventName | 'open') => void;
+}
+
+/** What a shell lends its endpoints. */
+export interface Environment {
+  /** Where the time and the wake-ups come from. */
+  readonly clock: Clock;
+  /** Tells the operator of a defect in the application that nobody else would hear of. */
+  readonly warn: (error: WebSocketError) => void;
+}
+
+/** The rules of {@link EndpointOptions}. */
+export const ENDPOINT_RULES: Rules = {
+  ...CONNECTION_RULES,
+  highWaterMark: { kind: 'size', default: 65_536 },
+  maxQueuedMessages: { kind: 'count', default: 16 },
+  concurrency: { kind: 'count', default: 1 },
+  onListenerError: { kind: 'function', default: null },
+};
+
+/** The options of an endpoint after checking; one instance serves any number of endpoints. @opaque */
+export class EndpointSettings {
+  readonly connection: Settings;
+  readonly highWaterMark: number;
+  readonly maxQueuedMessages: number;
+  readonly concurrency: number;
+  readonly onListenerError: EndpointOptions['onListenerError'] | null;
+
+  /** @throws UsageError naming the option that is wrong */
+  constructor(options: EndpointOptions, where = 'endpoint') {
+    const read = readOptions(ENDPOINT_RULES, options, where) as unknown as Required<EndpointOptions>;
+    const inner: Record<string, unknown> = {};
+    for (const name of Object.keys(CONNECTION_RULES)) {
+      const value = (options as Record<string, unknown>)[name];
+      if (value !== undefined) inner[name] = value;
+    }
+    this.connection = Settings.from(inner);
+    this.highWaterMark = read.highWaterMark;
+    this.maxQueuedMessages = read.maxQueuedMessages;
+    this.concurrency = read.concurrency;
+    this.onListenerError = read.onListenerError;
+  }
+}

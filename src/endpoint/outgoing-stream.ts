@@ -1,0 +1,139 @@
+/**
+ * One message sent as it is made: a fragment for each chunk of a source, with backpressure. Whole messages queue behind it,
+ * and a close waits for it within its own deadline.
+ */
+
+import type { TextCodec } from '../codec/utf8.ts';
+import type { Connection, SendOptions } from '../connection/connection.ts';
+import { UsageError } from '../errors.ts';
+import type { Clock, Wakeable } from '../transport/transport.ts';
+import { type Bytes, toBytes } from './payload.ts';
+
+/** Chunks of one message; strings only in a text message. */
+export type StreamSource = AsyncIterable<string | Bytes> | Iterable<string | Bytes>;
+
+/** A whole message that waits until the stream has ended. */
+export interface Queued {
+  readonly bytes: Uint8Array;
+  readonly isText: boolean;
+  readonly options: SendOptions | null;
+  readonly wireSize: number;
+}
+
+/** What the stream needs of its endpoint. */
+export interface StreamHost {
+  touch(): void;
+  drained(): Promise<boolean>;
+}
+
+/** A message under way, fragment by fragment (RFC 6455 section 5.4). */
+export class OutgoingStream implements Wakeable {
+  /** Bytes of the messages that wait. */
+  queuedBytes = 0;
+  /** What to close with when the stream has ended. */
+  closeWith: { readonly code: number; readonly reason: string } | null = null;
+  private readonly connection: Connection;
+  private readonly text: TextCodec;
+  private readonly host: StreamHost;
+  private waiting: Queued[] = [];
+  private clock: Clock | null = null;
+  private wakeAt = 0;
+  private expired: (() => void) | null = null;
+  private aborted = false;
+
+  constructor(connection: Connection, text: TextCodec, host: StreamHost) {
+    this.connection = connection;
+    this.text = text;
+    this.host = host;
+  }
+
+  get closing(): boolean {
+    return this.closeWith !== null;
+  }
+
+  /** Sends everything; the sizes, or null if the connection ended first. */
+  async run(kind: 'text' | 'binary', source: StreamSource): Promise<{ payloadSize: number; wireSize: number } | null> {
+    let payloadSize = 0;
+    let wireSize = 0;
+    // A surrogate pair may be cut by the source; its first half waits for the second.
+    let half = '';
+    for await (const chunk of source) {
+      let bytes: Uint8Array;
+      if (typeof chunk === 'string') {
+        if (kind === 'binary')
+          throw new UsageError('INVALID_ARGUMENT', 'sendStream: a binary message takes bytes, not strings');
+        const text = half + chunk;
+        const cut = isHighSurrogate(text.charCodeAt(text.length - 1)) ? text.length - 1 : text.length;
+        half = text.slice(cut);
+        bytes = this.encode(text.slice(0, cut));
+      } else {
+        bytes = toBytes(chunk, 'a chunk of sendStream').slice();
+      }
+      if (this.over) return null;
+      payloadSize += bytes.length;
+      wireSize += this.connection.sendFragment(kind, bytes, false);
+      this.host.touch();
+      if (!(await this.host.drained()) || this.over) return null;
+    }
+    if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
+    if (this.over) return null;
+    wireSize += this.connection.sendFragment(kind, new Uint8Array(0), true);
+    this.stopTimer();
+    return { payloadSize, wireSize };
+  }
+
+  queue(message: Queued): void {
+    this.waiting.push(message);
+    this.queuedBytes += message.wireSize;
+  }
+
+  takeQueued(): Queued[] {
+    const { waiting } = this;
+    this.waiting = [];
+    this.queuedBytes = 0;
+    return waiting;
+  }
+
+  /** Remembers how to close when the stream has ended; `expired` runs if it has not after `timeout`. */
+  closeAfter(code: number, reason: string, clock: Clock, timeout: number, expired: () => void): void {
+    if (this.closeWith !== null) return;
+    this.closeWith = { code, reason };
+    this.clock = clock;
+    this.expired = expired;
+    this.wakeAt = clock.now() + timeout;
+    if (Number.isFinite(timeout)) clock.schedule(this, this.wakeAt);
+  }
+
+  wake(): void {
+    this.abort();
+    this.expired?.();
+  }
+
+  /** The connection ends without the rest of the stream. */
+  abort(): void {
+    this.aborted = true;
+    this.takeQueued();
+    this.stopTimer();
+  }
+
+  private get over(): boolean {
+    return this.aborted || this.connection.readyState !== 'open';
+  }
+
+  private stopTimer(): void {
+    this.clock?.cancel(this, this.wakeAt);
+    this.clock = null;
+  }
+
+  private encode(text: string): Uint8Array {
+    const size = this.text.byteLength(text);
+    if (size < 0) throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text has a lone surrogate');
+    const bytes = new Uint8Array(size);
+    this.text.encodeInto(text, bytes, 0);
+    return bytes;
+  }
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
+}

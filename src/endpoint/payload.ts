@@ -1,0 +1,60 @@
+/** What callers may send, as bytes. Anything else is a `UsageError` that says what came. */
+
+import { UsageError } from '../errors.ts';
+
+/** Bytes in any of their usual forms. */
+export type Bytes = ArrayBuffer | ArrayBufferView;
+
+/**
+ * The bytes of `data`, without a copy.
+ *
+ * @throws UsageError for anything but bytes, and for memory that others can change or resize while it waits
+ */
+export function toBytes(data: unknown, what: string): Uint8Array {
+  if (data instanceof Uint8Array && data.length > 0) {
+    if (data.buffer instanceof ArrayBuffer && (data.buffer as { resizable?: boolean }).resizable !== true) return data;
+  }
+  if (ArrayBuffer.isView(data)) {
+    checkBuffer(data.buffer, what);
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (data instanceof ArrayBuffer) {
+    checkBuffer(data, what);
+    return new Uint8Array(data);
+  }
+  if (typeof SharedArrayBuffer !== 'undefined' && data instanceof SharedArrayBuffer) checkBuffer(data, what);
+  throw new UsageError(
+    'INVALID_ARGUMENT',
+    `${what} must be a string, an ArrayBuffer or a view of one, not ${describe(data)}`,
+  );
+}
+
+function checkBuffer(buffer: ArrayBufferLike, what: string): void {
+  if (!(buffer instanceof ArrayBuffer)) {
+    throw new UsageError(
+      'INVALID_ARGUMENT',
+      `${what} lies in shared memory, which may change while it is sent: copy it first`,
+    );
+  }
+  if (buffer.byteLength === 0 && isDetached(buffer)) {
+    throw new UsageError('INVALID_ARGUMENT', `${what} lies in a buffer that was transferred elsewhere`);
+  }
+  if ((buffer as { resizable?: boolean }).resizable === true) {
+    throw new UsageError('INVALID_ARGUMENT', `${what} lies in a resizable buffer: copy it first`);
+  }
+}
+
+/** A detached buffer looks empty, but no view of it can be made. */
+function isDetached(buffer: ArrayBuffer): boolean {
+  try {
+    return new Uint8Array(buffer).length !== 0;
+  } catch {
+    return true;
+  }
+}
+
+function describe(data: unknown): string {
+  if (data === null || data === undefined) return String(data);
+  if (typeof data === 'object') return `an object of ${data.constructor?.name ?? 'no class'}`;
+  return `a ${typeof data}`;
+}

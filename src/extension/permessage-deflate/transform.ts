@@ -1,0 +1,143 @@
+/**
+ * The two directions of one connection under permessage-deflate (RFC 7692 section 7.2): which messages are compressed, and
+ * when memory is held for them. How bytes are compressed is the codec's.
+ */
+
+import type { PayloadTransform } from '../extension.ts';
+import type { DeflateCodec, Deflater, DeflaterOptions, Inflater } from './codec.ts';
+
+/** RSV1: the "Per-Message Compressed" bit (RFC 7692 section 6). */
+export const RSV1 = 0x40;
+
+/** What the transforms of one extension share, whatever connection they serve. */
+export class DeflatePool {
+  readonly codec: DeflateCodec;
+  private readonly deflaters = new Map<number, Deflater>();
+  private readonly inflaters = new Map<number, Inflater[]>();
+
+  constructor(codec: DeflateCodec) {
+    this.codec = codec;
+  }
+
+  /** The one compressor without context takeover. The other options are the same for all of a pool. */
+  sharedDeflater(options: DeflaterOptions): Deflater {
+    let deflater = this.deflaters.get(options.windowBits);
+    if (deflater === undefined) {
+      deflater = this.codec.deflater(options);
+      this.deflaters.set(options.windowBits, deflater);
+    }
+    return deflater;
+  }
+
+  /** A decompressor for one message; `giveBack` it when the message is over. */
+  takeInflater(windowBits: number): Inflater {
+    return this.inflaters.get(windowBits)?.pop() ?? this.codec.inflater(windowBits);
+  }
+
+  giveBack(windowBits: number, inflater: Inflater): void {
+    const free = this.inflaters.get(windowBits) ?? [];
+    if (free.length >= 8) {
+      inflater.release();
+      return;
+    }
+    inflater.reset();
+    free.push(inflater);
+    this.inflaters.set(windowBits, free);
+  }
+}
+
+/** How one direction was agreed on. */
+export interface Direction {
+  readonly windowBits: number;
+  readonly contextTakeover: boolean;
+}
+
+/** What we send, besides the direction. */
+export interface OutgoingRules {
+  readonly level: number;
+  readonly memoryLevel: number;
+  /** Messages from so many bytes on are compressed… */
+  readonly threshold: number;
+  /** …up to so many. */
+  readonly compressLimit: number;
+  /** Nothing is compressed. */
+  readonly plain: boolean;
+}
+
+/** permessage-deflate for one connection. Memory is taken when the first compressed message passes, not before. */
+export class DeflateTransform implements PayloadTransform {
+  readonly rsvBits: number = RSV1;
+  readonly encodeKey: string | null;
+  corrupt = false;
+
+  private readonly pool: DeflatePool;
+  private readonly incoming: Direction;
+  private readonly outgoing: DeflaterOptions;
+  private readonly rules: OutgoingRules;
+  private deflater: Deflater | null = null;
+  private inflater: Inflater | null = null;
+  private ending = false;
+
+  constructor(pool: DeflatePool, incoming: Direction, outgoing: Direction, rules: OutgoingRules) {
+    this.pool = pool;
+    this.incoming = incoming;
+    this.rules = rules;
+    const { level, memoryLevel, threshold, compressLimit } = rules;
+    this.outgoing = { ...outgoing, level, memoryLevel };
+    if (rules.plain) this.encodeKey = 'plain';
+    else if (outgoing.contextTakeover) this.encodeKey = null;
+    else this.encodeKey = `deflate ${outgoing.windowBits} ${level} ${memoryLevel} ${threshold} ${compressLimit}`;
+  }
+
+  /** RFC 7692 section 7.2.1. A message that is sent as it is leaves the history alone, on both sides. */
+  encode(payload: Uint8Array): Uint8Array | null {
+    const { rules } = this;
+    const size = payload.length;
+    if (rules.plain || size < rules.threshold || size > rules.compressLimit || size === 0) return null;
+    return this.compressor().deflate(payload, true, size - 1);
+  }
+
+  /** A message that is sent piece by piece: compressed whatever its size, each piece readable once it has arrived. */
+  encodePiece(piece: Uint8Array, _first: boolean, last: boolean): Uint8Array | null {
+    if (this.rules.plain) return null;
+    return this.compressor().deflate(piece, last, Number.POSITIVE_INFINITY);
+  }
+
+  write(piece: Uint8Array, last: boolean): void {
+    this.inflater ??= this.incoming.contextTakeover
+      ? this.pool.codec.inflater(this.incoming.windowBits)
+      : this.pool.takeInflater(this.incoming.windowBits);
+    this.ending = last;
+    this.inflater.write(piece, last);
+  }
+
+  read(): Uint8Array | null {
+    const { inflater } = this;
+    if (inflater === null) return null;
+    const out = inflater.read();
+    if (out !== null) return out;
+    if (inflater.corrupt) {
+      this.corrupt = true;
+      inflater.release();
+      this.inflater = null;
+    } else if (this.ending && !this.incoming.contextTakeover) {
+      this.pool.giveBack(this.incoming.windowBits, inflater);
+      this.inflater = null;
+    }
+    return null;
+  }
+
+  release(): void {
+    this.inflater?.release();
+    this.inflater = null;
+    if (this.outgoing.contextTakeover) this.deflater?.release();
+    this.deflater = null;
+  }
+
+  private compressor(): Deflater {
+    this.deflater ??= this.outgoing.contextTakeover
+      ? this.pool.codec.deflater(this.outgoing)
+      : this.pool.sharedDeflater(this.outgoing);
+    return this.deflater;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * A `net.Socket`, a `tls.TLSSocket` or any other duplex stream of Node as a transport. It moves bytes and reports what
+ * happens; it knows nothing of WebSockets.
+ */
+
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Addresses, Transport, TransportSink } from '../transport.ts';
+import { type OnRead, useStaticRead } from './static-read.ts';
+
+const TRANSPORT = Symbol('sansocket transport');
+const EMPTY = new Uint8Array(0);
+
+type Carrier = Duplex & { [TRANSPORT]?: SocketTransport };
+
+/** How a socket is used. */
+export interface SocketTransportOptions {
+  /** Bytes that were read before, as `node:http` hands over with an upgrade. */
+  readonly head?: Uint8Array;
+  /** Whether accepted sockets may read into a shared buffer through Node's internals. Default true. */
+  readonly internals?: boolean;
+}
+
+/** One stream of Node, in both directions. */
+export class SocketTransport implements Transport {
+  private readonly socket: Duplex;
+  private readonly head: Uint8Array | null;
+  private readonly internals: boolean;
+  private readonly encrypted: boolean;
+  private sink: TransportSink | null = null;
+  private error: unknown = undefined;
+  private afterWrite: (() => void) | null = null;
+  private remote: string | null = null;
+  private port: number | null = null;
+
+  /** Takes the stream over: errors and the end of it are reported to the sink from now on. */
+  constructor(socket: Duplex, options: SocketTransportOptions = {}) {
+    this.socket = socket;
+    this.head = options.head !== undefined && options.head.length > 0 ? options.head : null;
+    this.internals = options.internals !== false;
+    this.encrypted = (socket as { encrypted?: boolean }).encrypted === true;
+    (socket as Carrier)[TRANSPORT] = this;
+    // An error that nobody listens to would end the process.
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  start(sink: TransportSink): void {
+    this.sink = sink;
+    const { socket } = this;
+    const { remoteAddress, remotePort } = socket as Partial<Socket>;
+    this.remote = remoteAddress ?? null;
+    this.port = remotePort ?? null;
+    socket.on('end', onEnd);
+    if (this.head !== null) sink.received(new Uint8Array(this.head.buffer, this.head.byteOffset, this.head.length));
+    if (this.internals && useStaticRead(socket as Socket, onRead)) socket.resume();
+    else socket.on('data', onData);
+    if (socket.destroyed) queueMicrotask(() => onClose.call(socket));
+  }
+
+  get unwritten(): number {
+    return this.socket.writableLength;
+  }
+
+  write(chunks: readonly Uint8Array[]): number {
+    const { socket } = this;
+    if (this.encrypted) {
+      // A TLS socket never writes synchronously, and joins what is written together anyway.
+      this.afterWrite ??= () => this.sink?.written();
+      socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
+      return socket.writableLength;
+    }
+    if (chunks.length === 1) {
+      socket.write(chunks[0]);
+    } else {
+      socket.cork();
+      for (const chunk of chunks) socket.write(chunk);
+      socket.uncork();
+    }
+    const unwritten = socket.writableLength;
+    if (unwritten > 0) {
+      // Only what the kernel did not take at once is worth a callback: an empty write behind it reports when it has left.
+      this.afterWrite ??= () => this.sink?.written();
+      socket.write(EMPTY, this.afterWrite);
+    }
+    return unwritten;
+  }
+
+  end(): void {
+    this.socket.end();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  ref(): void {
+    (this.socket as Partial<Socket>).ref?.();
+  }
+
+  unref(): void {
+    (this.socket as Partial<Socket>).unref?.();
+  }
+
+  get addresses(): Addresses {
+    const { localAddress, localPort, remoteAddress, remotePort } = this.socket as Partial<Socket>;
+    return {
+      remoteAddress: this.remote ?? remoteAddress ?? null,
+      remotePort: this.port ?? remotePort ?? null,
+      localAddress: localAddress ?? null,
+      localPort: localPort ?? null,
+      secure: this.encrypted,
+    };
+  }
+
+  /** @internal */
+  readBorrowed(buffer: Uint8Array, length: number): void {
+    this.sink?.receivedBorrowed(buffer, length);
+  }
+
+  /** @internal */
+  readOwned(chunk: Uint8Array): void {
+    this.sink?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+  }
+
+  /** @internal */
+  ended(): void {
+    this.sink?.ended();
+  }
+
+  /** @internal */
+  failed(error: unknown): void {
+    this.error ??= error;
+  }
+
+  /** @internal */
+  closed(): void {
+    const { sink } = this;
+    this.sink = null;
+    sink?.closed(this.error);
+  }
+}
+
+// One function each for all sockets: a closure a socket would be memory of every idle connection.
+
+const onRead: OnRead = function read(length, buffer) {
+  (this as Carrier)[TRANSPORT]?.readBorrowed(buffer, length);
+  return true;
+};
+
+/** The callback for sockets that were connected with `onread`. */
+export const readCallback: OnRead = onRead;
+
+function onData(this: Duplex, chunk: Uint8Array): void {
+  (this as Carrier)[TRANSPORT]?.readOwned(chunk);
+}
+
+function onEnd(this: Duplex): void {
+  (this as Carrier)[TRANSPORT]?.ended();
+}
+
+function onError(this: Duplex, error: Error): void {
+  (this as Carrier)[TRANSPORT]?.failed(error);
+}
+
+function onClose(this: Duplex): void {
+  (this as Carrier)[TRANSPORT]?.closed();
+}

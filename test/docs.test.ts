@@ -1,0 +1,160 @@
+/**
+ * The pages tell the truth: what is generated equals its source, every block of code compiles and runs and prints what it
+ * says it prints, and every link between pages leads somewhere.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generatedPages } from '../scripts/generate-docs.ts';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+/** Inside of the repository, so that packages resolve; ignored by git. */
+const SCRATCH = `${ROOT}artifacts/docs-test/`;
+
+const pages = [
+  ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
+  ...readdirSync(`${ROOT}docs`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+interface Block {
+  /** From a first line that is a comment with a file's name; other blocks import it by that name. */
+  readonly name: string;
+  readonly code: string;
+  /** What the comments `// → …` promise. */
+  readonly prints: readonly string[];
+}
+
+const withCode = pages.map((page) => ({ page, blocks: blocksOf(page) })).filter(({ blocks }) => blocks.length > 0);
+
+describe('generated pages equal their sources: npm run docs', () => {
+  test.each([...generatedPages()])('%s', (path, text) => {
+    expect(readFileSync(ROOT + path, 'utf8')).toBe(text);
+  });
+});
+
+describe('blocks of code', () => {
+  beforeAll(async () => {
+    const port = String(await freePort());
+    for (const { page, blocks } of withCode) {
+      mkdirSync(SCRATCH + page, { recursive: true });
+      for (const { name, code } of blocks) {
+        writeFileSync(join(SCRATCH, page, name), fromSources(code, page).replaceAll('8080', port));
+      }
+      const imports = blocks.map(({ name }) => `await import('./${name}');\n`).join('');
+      writeFileSync(
+        join(SCRATCH, page, 'run.ts'),
+        `${imports}await new Promise((r) => setTimeout(r, 100));\nprocess.exit(0);\nexport {};\n`,
+      );
+    }
+  });
+
+  afterAll(() => rmSync(SCRATCH, { recursive: true, force: true }));
+
+  test('there are some', () => {
+    expect(withCode.map(({ page }) => page)).toEqual(expect.arrayContaining(['README.md', 'docs/embedding.md']));
+  });
+
+  test('compile', { timeout: 60_000 }, () => {
+    const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, ts.sys.readFile);
+    const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, noUnusedLocals: false }, ROOT);
+    const files = withCode.flatMap(({ page, blocks }) => blocks.map(({ name }) => join(SCRATCH, page, name)));
+    const found = ts.getPreEmitDiagnostics(ts.createProgram(files, options));
+    const texts = found.map(({ file, start, messageText }) => {
+      const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start ?? 0).line + 1;
+      return `${file?.fileName.slice(SCRATCH.length)}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+    });
+    expect(texts).toEqual([]);
+  });
+
+  test.each(withCode)('of $page run and print what they say', { timeout: 30_000 }, async ({ page, blocks }) => {
+    const run = promisify(execFile)(process.execPath, ['--import', 'tsx', join(SCRATCH, page, 'run.ts')], {
+      cwd: ROOT,
+      timeout: 20_000,
+    });
+    const { stdout } = await run;
+    // Two sides talk at once: which of them prints first is not promised.
+    const printed = stdout.split('\n').filter((line) => line !== '');
+    expect(printed.sort()).toEqual(blocks.flatMap(({ prints }) => prints).sort());
+  });
+});
+
+describe('links between pages', () => {
+  test.each(pages)('of %s', (page) => {
+    const broken: string[] = [];
+    for (const [, target] of prose(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target!)) continue;
+      const [path, anchor] = target!.split('#') as [string, string | undefined];
+      const linked = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(ROOT + linked)) broken.push(target!);
+      else if (anchor !== undefined && !anchorsOf(linked).includes(anchor)) broken.push(target!);
+    }
+    expect(broken).toEqual([]);
+  });
+});
+
+describe('the README', () => {
+  test('shows the defaults that the options have', () => {
+    const options = readFileSync(`${ROOT}docs/options.md`, 'utf8');
+    const rows = [...readFileSync(`${ROOT}README.md`, 'utf8').matchAll(/^\| `(\w+)` \| ([^|]*) \|/gm)];
+    expect(rows.length).toBeGreaterThan(10);
+    for (const [, name, shown] of rows) {
+      const row = options.split('\n').find((line) => line.startsWith(`| \`${name}\` |`));
+      expect(row, name).toBeDefined();
+      expect(shown!.trim(), name).toBe(row!.split(' | ')[1]);
+    }
+  });
+
+  test('names only scripts that there are', () => {
+    const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+    const named = pages.flatMap((page) => [...readFileSync(ROOT + page, 'utf8').matchAll(/npm run ([\w:-]+)/g)]);
+    expect(named.map(([, name]) => name!).filter((name) => !(name in scripts))).toEqual([]);
+  });
+});
+
+function blocksOf(page: string): Block[] {
+  const text = readFileSync(ROOT + page, 'utf8');
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code], index) => ({
+    name: /^\/\/ ([\w-]+\.ts)\n/.exec(code!)?.[1] ?? `block-${index + 1}.ts`,
+    code: code!,
+    prints: [...code!.matchAll(/\/\/ → (.*)$/gm)].map(([, printed]) => printed!),
+  }));
+}
+
+/** The code with the package's entry points replaced by the sources they are built from. */
+function fromSources(code: string, page: string): string {
+  const { exports } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+  const up = '../'.repeat(2 + page.split('/').length);
+  return code.replaceAll(/from 'sansocket(\/[\w/]+)?'/g, (_, path: string | undefined) => {
+    const { types } = exports[`.${path ?? ''}`] as { types: string };
+    return `from '${up}${types.replace('./dist/', 'src/').replace('.d.ts', '.ts')}'`;
+  });
+}
+
+function prose(page: string): string {
+  return readFileSync(ROOT + page, 'utf8').replaceAll(/^```[\s\S]*?^```$/gm, '');
+}
+
+function anchorsOf(page: string): string[] {
+  if (!page.endsWith('.md')) return [];
+  return [...prose(page).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(/\s/g, '-'),
+  );
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}

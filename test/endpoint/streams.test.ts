@@ -1,0 +1,274 @@
+/** Messages sent as they are made, messages and fragments taken one by one. */
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../src/index.ts';
+import { pair } from '../../src/testing.ts';
+import { closePayload, join, OP, pattern, ROLES, textOf } from '../rfc6455/support.ts';
+import { ScriptTransport, script } from './script.ts';
+
+/** A source that yields what it is given, when it is given. */
+function faucet<T>(): {
+  source: AsyncIterable<T>;
+  give: (chunk: T) => void;
+  end: () => void;
+  fail: (error: Error) => void;
+} {
+  const queue: (() => IteratorResult<T>)[] = [];
+  let wake: () => void = () => {};
+  const put = (result: () => IteratorResult<T>) => {
+    queue.push(result);
+    wake();
+  };
+  const next = async (): Promise<IteratorResult<T>> => {
+    while (queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return queue.shift()!();
+  };
+  return {
+    source: { [Symbol.asyncIterator]: () => ({ next }) },
+    give: (value) => put(() => ({ done: false, value })),
+    end: () => put(() => ({ done: true, value: undefined })),
+    fail: (error) =>
+      put(() => {
+        throw error;
+      }),
+  };
+}
+
+for (const role of ROLES) {
+  describe(`sendStream, ${role}`, () => {
+    it('is one message of a fragment for each chunk; control frames interleave, whole messages queue behind', async () => {
+      const { endpoint, transport, clock, feed, peer } = script({}, undefined, { role });
+      endpoint.resume();
+      const { source, give, end } = faucet<string>();
+      const sent = endpoint.sendStream('text', source);
+      give('one ');
+      await clock.settle();
+      feed(peer(OP.ping, 'p'));
+      expect(endpoint.send('behind')).toMatchObject({ success: true, code: null, payloadSize: 6 });
+      expect(endpoint.send(pattern(3))).toMatchObject({ success: true });
+      give('two');
+      await clock.settle();
+      expect(transport.frames.map((each) => [each.opcode, each.fin])).toEqual([
+        [OP.text, false],
+        [OP.pong, true],
+        [OP.continuation, false],
+      ]);
+      end();
+      await clock.settle();
+      const rest = transport.frames.slice(3);
+      expect(rest.map((each) => [each.opcode, each.fin, textOf(each.payload)])).toEqual([
+        [OP.continuation, true, ''],
+        [OP.text, true, 'behind'],
+        [OP.binary, true, textOf(pattern(3))],
+      ]);
+      const result = await sent;
+      expect(result).toMatchObject({ success: true, code: null, payloadSize: 7 });
+      const own = role === 'client' ? 6 : 2;
+      expect(result.wireSize).toBe(3 * own + 7);
+    });
+
+    it('surrogate pairs cut by the chunks are whole again; a half at the end fails with 1011', async () => {
+      const { endpoint, transport, clock } = script({}, undefined, { role });
+      const sent = endpoint.sendStream('text', ['a\ud83d', '\ude00b', '\ud83d', '\ude00']);
+      await clock.settle();
+      expect(await sent).toMatchObject({ success: true, payloadSize: 10 });
+      expect(textOf(join(...transport.frames.map((each) => each.payload)))).toBe('a😀b😀');
+      const failed = endpoint.sendStream('text', ['x\ud83d']);
+      const outcome = expect(failed).rejects.toThrow(UsageError);
+      await clock.settle();
+      await outcome;
+      expect([...transport.frames.at(-1)!.payload.subarray(0, 2)]).toEqual([3, 0xf3]);
+    });
+
+    it('a source that throws fails the connection with 1011', async () => {
+      const { endpoint, transport, clock } = script({}, undefined, { role });
+      const { source, give, fail } = faucet<Uint8Array>();
+      const sent = endpoint.sendStream('binary', source);
+      const outcome = expect(sent).rejects.toThrow('broken source');
+      give(pattern(5));
+      await clock.settle();
+      fail(new Error('broken source'));
+      await clock.run(10_000);
+      await outcome;
+      expect(transport.frames.map((each) => each.opcode)).toEqual([OP.binary, OP.close]);
+      expect(await endpoint.closed).toMatchObject({ error: { code: 'APPLICATION_FAILED' } });
+      expect(clock.pendingAlarms).toBe(0);
+    });
+  });
+}
+
+describe('sendStream and backpressure', () => {
+  it('waits for the transport; a message that queues behind does not keep it waiting for ever', async () => {
+    const transport = new ScriptTransport(0);
+    const { endpoint, clock } = script({ highWaterMark: 1_000 }, transport);
+    let made = 0;
+    function* source() {
+      for (; made < 10; made++) yield pattern(800);
+    }
+    const sent = endpoint.sendStream('binary', source());
+    await clock.settle();
+    expect(endpoint.send('behind').success).toBe(true);
+    const drained = endpoint.drained();
+    expect(made).toBeLessThan(4);
+    for (let i = 0; i < 200; i++) {
+      transport.drain(100);
+      await clock.settle();
+    }
+    expect(made).toBe(10);
+    expect((await sent).payloadSize).toBe(8_000);
+    expect(await drained).toBe(true);
+    expect(textOf(transport.frames.at(-1)!.payload)).toBe('behind');
+    expect(endpoint.bufferedAmount).toBe(0);
+  });
+
+  it('messages queue within maxBufferedAmount', async () => {
+    const { endpoint, clock } = script({ maxBufferedAmount: 1_000, overflow: 'refuse' });
+    const { source } = faucet<string>();
+    void endpoint.sendStream('text', source);
+    await clock.settle();
+    expect(endpoint.send(pattern(999)).success).toBe(true);
+    expect(endpoint.send('x')).toMatchObject({ success: false, code: 'overflow' });
+    endpoint.terminate();
+    await clock.settle();
+  });
+
+  it('a second stream, a wrong kind or a wrong chunk is a UsageError', async () => {
+    const { endpoint, clock } = script();
+    const { source } = faucet<string>();
+    void endpoint.sendStream('text', source);
+    expect(() => endpoint.sendStream('text', ['x'])).toThrow(UsageError);
+    expect(() => endpoint.sendStream('blob' as 'text', ['x'])).toThrow(UsageError);
+    const other = script();
+    const outcome = expect(other.endpoint.sendStream('binary', ['text'])).rejects.toThrow(UsageError);
+    await other.clock.settle();
+    await outcome;
+    endpoint.terminate();
+    await clock.settle();
+  });
+
+  it('chunks may be changed as soon as the source is asked for the next one', async () => {
+    const transport = new ScriptTransport(0);
+    const { endpoint, clock } = script({}, transport);
+    const chunk = pattern(40_000);
+    function* source() {
+      yield chunk;
+      chunk.fill(0);
+      yield chunk.subarray(0, 1);
+    }
+    void endpoint.sendStream('binary', source());
+    await clock.settle();
+    transport.drain();
+    await clock.settle();
+    expect(Buffer.compare(transport.frames[0]!.payload, pattern(40_000))).toBe(0);
+  });
+});
+
+describe('close() while a stream is open', () => {
+  it('waits for the stream, refuses new messages, and sends what queued behind it', async () => {
+    const { endpoint, transport, clock, feed, peer } = script();
+    endpoint.resume();
+    const { source, give, end } = faucet<string>();
+    void endpoint.sendStream('text', source);
+    give('a');
+    await clock.settle();
+    endpoint.send('behind');
+    const closed = endpoint.close(4000, 'done');
+    expect(endpoint.send('late').code).toBe('not-open');
+    await clock.run(4_000);
+    expect(endpoint.readyState).toBe('open');
+    end();
+    await clock.settle();
+    expect(transport.frames.map((each) => each.opcode)).toEqual([OP.text, OP.continuation, OP.text, OP.close]);
+    feed(peer(OP.close, closePayload(4000)));
+    await clock.run(10_000);
+    expect(await closed).toMatchObject({ code: 4000, clean: true });
+    expect(clock.pendingAlarms).toBe(0);
+  });
+
+  it('but at most closeTimeout', async () => {
+    const { endpoint, transport, clock } = script({ closeTimeout: 2_000 });
+    endpoint.resume();
+    const { source, give } = faucet<string>();
+    const sent = endpoint.sendStream('text', source);
+    give('a');
+    await clock.settle();
+    const closed = endpoint.close();
+    await clock.run(1_999);
+    expect(endpoint.readyState).toBe('open');
+    await clock.run(1);
+    expect(transport.frames.map((each) => each.opcode)).toEqual([OP.text, OP.close]);
+    await clock.run(2_000);
+    expect(await closed).toMatchObject({ code: 1006, error: { code: 'CLOSING_TIMEOUT' } });
+    give('late');
+    await clock.settle();
+    expect(await sent).toMatchObject({ success: false, code: 'not-open' });
+    expect(clock.pendingAlarms).toBe(0);
+  });
+});
+
+describe('iteration', () => {
+  it('gives every message in order and ends on a clean close', async () => {
+    const { client, server, clock } = pair({ link: { cut: () => 3 } });
+    const taken: unknown[] = [];
+    const done = (async () => {
+      for await (const message of server) taken.push(message.data);
+      return 'ended';
+    })();
+    client.resume();
+    await clock.settle();
+    for (let i = 0; i < 100; i++) client.send(`${i}`);
+    const closed = client.close();
+    await clock.run(10_000);
+    expect(await done).toBe('ended');
+    expect(taken).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`));
+    expect(await closed).toMatchObject({ clean: true });
+  });
+
+  it('throws the failure on any other end, after the last message', async () => {
+    const { endpoint, feed, peer, clock } = script();
+    const iterator = endpoint[Symbol.asyncIterator]();
+    feed(join(peer(OP.text, 'last'), peer(3, '')));
+    await clock.run(10_000);
+    expect(await iterator.next()).toMatchObject({ done: false, value: { data: 'last' } });
+    await expect(iterator.next()).rejects.toMatchObject({ code: 'RESERVED_OPCODE' });
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('breaking off leaves the connection open for another consumer', async () => {
+    const { endpoint, feed, peer, clock } = script();
+    feed(join(...['a', 'b', 'c'].map((text) => peer(OP.text, text))));
+    const first = (async () => {
+      for await (const { data } of endpoint) return data;
+      return null;
+    })();
+    await clock.settle();
+    expect(await first).toBe('a');
+    const rest: unknown[] = [];
+    endpoint.on('message', ({ data }) => rest.push(data));
+    feed(peer(OP.text, 'd'));
+    await clock.settle();
+    expect(rest.at(-1)).toBe('d');
+  });
+
+  it('fragments() gives payload as it arrives', async () => {
+    const { endpoint, feed, peer } = script({ delivery: 'fragment' });
+    const iterator = endpoint.fragments();
+    feed(peer(OP.text, 'one', false));
+    feed(peer(OP.continuation, 'two'));
+    feed(peer(OP.binary, pattern(4)));
+    const taken = [await iterator.next(), await iterator.next(), await iterator.next()].map((each) => each.value!);
+    expect(taken.map((each) => [each.kind, each.first, each.last, each.data.length])).toEqual([
+      ['text', true, false, 3],
+      ['text', false, true, 3],
+      ['binary', true, true, 4],
+    ]);
+  });
+
+  it('progress tells of each fragment that is not the last', () => {
+    const { endpoint, feed, peer } = script({ progress: true });
+    const seen: unknown[] = [];
+    endpoint.on('progress', ({ kind, received, total }) => seen.push([kind, received, total]));
+    endpoint.on('message', ({ data }) => seen.push(data));
+    feed(join(peer(OP.text, 'ab', false), peer(OP.continuation, 'cd', false), peer(OP.continuation, 'e')));
+    expect(seen).toEqual([['text', 2, null], ['text', 4, null], 'abcde']);
+  });
+});

@@ -1,0 +1,294 @@
+/** Deflate against zlib: what we compress it reads, within the window that was agreed on, and it is as small as its own. */
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { assignCodes, codeLengths } from '../../src/extension/permessage-deflate/code-lengths.ts';
+import type { DeflaterOptions } from '../../src/extension/permessage-deflate/codec.ts';
+import { Deflate, IndependentDeflate } from '../../src/extension/permessage-deflate/deflate.ts';
+import { Inflate } from '../../src/extension/permessage-deflate/inflate.ts';
+import { concat, equal } from '../support/bytes.ts';
+import {
+  ALL_LEVELS,
+  ALL_WINDOWS,
+  inflate,
+  json,
+  kinds,
+  noise,
+  payloads,
+  TAIL,
+  zlibDeflate,
+  zlibInflate,
+} from './support.ts';
+
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+
+function options(given: Partial<DeflaterOptions> = {}): DeflaterOptions {
+  return { windowBits: 15, level: 6, memoryLevel: 8, contextTakeover: true, ...given };
+}
+
+describe('one message', () => {
+  for (const [kind, make] of Object.entries(kinds)) {
+    test(`${kind}: every level and window, read by zlib and by us within that window`, () => {
+      for (const size of [0, 1, 2, 3, 4, 5, 70, 2_000, 70_000]) {
+        const message = make(size);
+        for (const level of ALL_LEVELS) {
+          for (const windowBits of ALL_WINDOWS) {
+            if (level > 6 && windowBits % 3 !== 0 && size > 2_000) continue;
+            for (const deflater of [
+              new Deflate(options({ level, windowBits })),
+              new IndependentDeflate(options({ level, windowBits })),
+            ]) {
+              const out = deflater.deflate(message, true, NO_LIMIT)!;
+              const what = `${size} bytes, level ${level}, ${windowBits} bits`;
+              if (!equal(zlibInflate([out], windowBits), message)) expect.fail(what);
+              const back = inflate(new Inflate(windowBits), [out]);
+              if (back === null || !equal(back, message)) expect.fail(`${what}, by us`);
+            }
+          }
+        }
+      }
+    });
+  }
+
+  test('RFC 7692 section 7.2.3.6: an empty message is one octet', () => {
+    expect(new Deflate(options()).deflate(new Uint8Array(0), true, NO_LIMIT)).toEqual(Uint8Array.of(0));
+    expect(new Deflate(options()).deflate(new Uint8Array(0), false, NO_LIMIT)).toEqual(
+      Uint8Array.of(0, 0, 0, 0xff, 0xff),
+    );
+  });
+
+  test('each kind of block is chosen where it is the smallest', () => {
+    const first = (message: Uint8Array) => new IndependentDeflate(options()).deflate(message, true, NO_LIMIT)![0]! & 7;
+    expect(first(noise(1_000))).toBe(0);
+    expect(first(json(40))).toBe(2);
+    expect(first(json(4_000))).toBe(4);
+  });
+
+  test('what does not compress grows by five octets in 64 KiB', () => {
+    for (const size of [1, 100, 10_000, 65_535, 65_536, 262_144]) {
+      for (const deflater of [new Deflate(options()), new IndependentDeflate(options())]) {
+        const out = deflater.deflate(noise(size), true, NO_LIMIT)!;
+        expect(out.length).toBeLessThanOrEqual(size + 5 * Math.ceil(size / 15_000) + 1);
+      }
+    }
+  });
+
+  test('within 5 % of zlib at every level and window', () => {
+    const rows: string[] = [];
+    for (const size of [256, 1_024, 16_384, 65_536, 262_144]) {
+      const message = json(size);
+      for (const level of ALL_LEVELS) {
+        for (const windowBits of [9, 12, 15]) {
+          const ours = new IndependentDeflate(options({ level, windowBits })).deflate(message, true, NO_LIMIT)!.length;
+          const theirs = zlibDeflate(message, { level, windowBits }).length;
+          if (ours > 1.05 * theirs + 2)
+            rows.push(`${size} bytes, level ${level}, ${windowBits} bits: ${ours} > ${theirs}`);
+        }
+      }
+    }
+    expect(rows).toEqual([]);
+  });
+
+  test('every memory level', () => {
+    for (let memoryLevel = 1; memoryLevel <= 9; memoryLevel++) {
+      const out = new Deflate(options({ memoryLevel })).deflate(json(30_000), true, NO_LIMIT)!;
+      expect(equal(zlibInflate([out]), json(30_000))).toBe(true);
+    }
+  });
+});
+
+describe('context takeover', () => {
+  test('a repeated message costs next to nothing, and without takeover as much as before', () => {
+    const dedicated = new Deflate(options());
+    const independent = new IndependentDeflate(options());
+    const message = json(1_000);
+    const first = dedicated.deflate(message, true, NO_LIMIT)!;
+    expect(dedicated.deflate(message, true, NO_LIMIT)!.length).toBeLessThan(first.length / 20);
+    expect(independent.deflate(message, true, NO_LIMIT)).toEqual(first);
+    expect(independent.deflate(noise(500), true, NO_LIMIT)).not.toEqual(first);
+    expect(independent.deflate(message, true, NO_LIMIT)).toEqual(first);
+    dedicated.reset();
+    expect(dedicated.deflate(message, true, NO_LIMIT)).toEqual(first);
+  });
+
+  test('property: any messages, some of them taken back, leave both sides in step', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(payloads(12_000), fc.constantFrom('send', 'send', 'if smaller', 'never', 'reset')), {
+          maxLength: 12,
+        }),
+        fc.constantFrom(...ALL_WINDOWS),
+        fc.constantFrom(...ALL_LEVELS),
+        fc.integer({ min: 1, max: 9 }),
+        (steps, windowBits, level, memoryLevel) => {
+          const deflater = new Deflate(options({ windowBits, level, memoryLevel }));
+          const inflater = new Inflate(windowBits);
+          const sent: Uint8Array[] = [];
+          const wire: Uint8Array[] = [];
+          for (const [message, how] of steps) {
+            if (how === 'reset') deflater.reset();
+            const most = how === 'if smaller' ? message.length - 1 : how === 'never' ? 0 : NO_LIMIT;
+            const out = deflater.deflate(message, true, most);
+            if (out === null) continue;
+            if (out.length > most) throw new Error('larger than allowed');
+            sent.push(message);
+            wire.push(out);
+            const back = inflate(inflater, [out]);
+            if (back === null || !equal(back, message)) throw new Error(`message ${sent.length}`);
+          }
+          if (!equal(zlibInflate(wire, windowBits), concat(sent))) throw new Error('zlib');
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('property: a message in pieces, each readable once it arrived', () => {
+    fc.assert(
+      fc.property(
+        fc.array(payloads(6_000), { minLength: 1, maxLength: 6 }),
+        fc.constantFrom(...ALL_WINDOWS),
+        fc.boolean(),
+        (pieces, windowBits, contextTakeover) => {
+          const given = options({ windowBits, contextTakeover });
+          const deflater = contextTakeover ? new Deflate(given) : new IndependentDeflate(given);
+          const inflater = new Inflate(windowBits);
+          pieces.forEach((piece, i) => {
+            const last = i === pieces.length - 1;
+            const out = deflater.deflate(piece, last, NO_LIMIT)!;
+            if (!last && !equal(out.subarray(-4), TAIL)) throw new Error('not flushed');
+            inflater.write(out, last);
+            const parts: Uint8Array[] = [];
+            for (let part = inflater.read(); part !== null; part = inflater.read()) parts.push(part.slice());
+            if (!equal(concat(parts), piece)) throw new Error(`piece ${i}`);
+          });
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test('a message that was not sent is not referred to', () => {
+    for (const size of [900, 5_000, 40_000, 200_000]) {
+      const deflater = new Deflate(options({ windowBits: 13 }));
+      const inflater = new Inflate(13);
+      const known = json(3_000);
+      expect(inflate(inflater, [deflater.deflate(known, true, NO_LIMIT)!])).toEqual(known);
+      expect(deflater.deflate(json(size, 9), true, 10)).toBeNull();
+      for (const next of [json(size, 9), known]) {
+        expect(equal(inflate(inflater, [deflater.deflate(next, true, NO_LIMIT)!])!, next)).toBe(true);
+      }
+    }
+    // Short of moving the window nothing is lost by it.
+    const deflater = new Deflate(options());
+    deflater.deflate(json(1_000), true, NO_LIMIT);
+    expect(deflater.deflate(noise(500), true, 499)).toBeNull();
+    expect(deflater.deflate(json(1_000), true, NO_LIMIT)!.length).toBeLessThan(40);
+  });
+
+  test('places are counted anew long before they overflow', () => {
+    const deflater = new Deflate(options({ windowBits: 9 }));
+    const independent = new IndependentDeflate(options());
+    const far = 0x4000_0000 - 5_000;
+    Object.assign(deflater, { base: far });
+    Object.assign(independent, { place: far });
+    const inflater = new Inflate(9);
+    for (let i = 1; i < 20; i++) {
+      const message = json(1_000, i);
+      expect(inflate(inflater, [deflater.deflate(message, true, NO_LIMIT)!])).toEqual(message);
+      expect(zlibInflate([independent.deflate(message, true, NO_LIMIT)!])).toEqual(message);
+    }
+    expect((deflater as unknown as { base: number }).base).toBeLessThan(20_000);
+    expect((independent as unknown as { place: number }).place).toBeLessThan(20_000);
+  });
+
+  test('memory grows with what was sent, up to what is documented', () => {
+    const most = { 8: 10, 9: 10, 10: 10, 11: 16, 12: 32, 13: 64, 14: 128, 15: 192 };
+    for (const windowBits of ALL_WINDOWS) {
+      const deflater = new Deflate(options({ windowBits }));
+      expect(deflater.retained).toBe(0);
+      deflater.deflate(json(1_000), true, NO_LIMIT);
+      expect(deflater.retained).toBeLessThanOrEqual(8 * 1_024);
+      for (let i = 0; i < 200; i++) deflater.deflate(json(1_000, i + 1), true, NO_LIMIT);
+      expect(deflater.retained / 1_024, `${windowBits} bits`).toBeLessThanOrEqual(most[windowBits]);
+      deflater.release();
+      expect(deflater.retained).toBe(0);
+    }
+  });
+});
+
+describe('code lengths', () => {
+  /** The lengths of an optimal code without a limit, by the book. */
+  function huffmanCost(frequencies: readonly number[]): number {
+    const heap = frequencies.filter((each) => each > 0).sort((a, b) => a - b);
+    if (heap.length === 1) return heap[0]!;
+    let cost = 0;
+    while (heap.length > 1) {
+      const sum = heap.shift()! + heap.shift()!;
+      cost += sum;
+      const at = heap.findIndex((each) => each >= sum);
+      heap.splice(at < 0 ? heap.length : at, 0, sum);
+    }
+    return cost;
+  }
+
+  test('property: a full code, no code longer than allowed, optimal where the limit does not bind', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            fc.constant(0),
+            fc.nat(16_000),
+            fc.nat(30).map((power) => Math.floor(1.5 ** power)),
+          ),
+          { minLength: 1, maxLength: 286 },
+        ),
+        fc.constantFrom(7, 15),
+        (frequencies, most) => {
+          const used = frequencies.filter((each) => each > 0).length;
+          if (most === 7 && used > 100) return;
+          const lengths = new Uint8Array(frequencies.length);
+          codeLengths(Int32Array.from(frequencies), frequencies.length, most, lengths);
+          let kraft = 0;
+          let cost = 0;
+          let longest = 0;
+          lengths.forEach((length, symbol) => {
+            if (length === 0) return;
+            kraft += 2 ** -length;
+            longest = Math.max(longest, length);
+            cost += length * frequencies[symbol]!;
+          });
+          expect(longest).toBeLessThanOrEqual(most);
+          if (used >= 2) {
+            expect(kraft).toBe(1);
+            lengths.forEach((length, symbol) => {
+              if (length > 0 !== frequencies[symbol]! > 0) throw new Error(`symbol ${symbol}`);
+            });
+            if (longest < most) expect(cost).toBe(huffmanCost(frequencies));
+          } else {
+            expect(kraft).toBe(0.5);
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('the longest code binds: Fibonacci’s frequencies', () => {
+    for (const most of [7, 15]) {
+      const frequencies = [1, 1];
+      while (frequencies.length < 30) frequencies.push(Math.min(16_000, frequencies.at(-1)! + frequencies.at(-2)!));
+      const lengths = new Uint8Array(30);
+      codeLengths(Int32Array.from(frequencies), 30, most, lengths);
+      expect(Math.max(...lengths)).toBe(most);
+      expect(lengths.reduce((sum, length) => sum + 2 ** -length, 0)).toBe(1);
+    }
+  });
+
+  test('RFC 1951 section 3.2.2: the codes of the example', () => {
+    const codes = new Uint16Array(8);
+    assignCodes(Uint8Array.of(3, 3, 3, 3, 3, 2, 4, 4), 8, codes);
+    // 010 011 100 101 110 00 1110 1111, first bit lowest
+    expect([...codes]).toEqual([0b010, 0b110, 0b001, 0b101, 0b011, 0b00, 0b0111, 0b1111]);
+  });
+});

@@ -1,0 +1,132 @@
+/**
+ * What is published works: the package is built, packed and unpacked as npm would, and every entry of `exports` is loaded from
+ * there, by `import` and by `require`, with its types.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const run = promisify(execFile);
+const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+const entries = Object.keys(manifest.exports)
+  .filter((name) => name !== './package.json')
+  .map((name) => name.replace(/^\./, 'sansocket'));
+
+/** Someone's project, outside of the repository, with the package installed. */
+const project = mkdtempSync(join(tmpdir(), 'sansocket-package-'));
+const installed = join(project, 'node_modules/sansocket');
+
+beforeAll(async () => {
+  // Built aside: what is in dist/ may be in use by others, or stale.
+  const staging = join(project, 'staging');
+  mkdirSync(staging);
+  const published = [...manifest.files, 'package.json'].filter((name) => name !== 'dist');
+  for (const name of [...published, 'tsconfig.json', 'tsconfig.build.json'])
+    await run('cp', ['-R', ROOT + name, staging]);
+  symlinkSync(`${ROOT}node_modules`, join(staging, 'node_modules'));
+  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { cwd: staging });
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], { cwd: staging });
+  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+  mkdirSync(installed, { recursive: true });
+  await run('tar', ['-xzf', join(project, filename), '-C', installed, '--strip-components', '1']);
+  writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+}, 60_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+test('every entry is there, with its types and its maps', () => {
+  for (const [name, target] of Object.entries<string | Record<string, string>>(manifest.exports)) {
+    for (const path of typeof target === 'string' ? [target] : Object.values(target)) {
+      expect(existsSync(join(installed, path)), `${name}: ${path}`).toBe(true);
+    }
+  }
+  const code = readFileSync(join(installed, 'dist/index.js'), 'utf8');
+  const [, map] = /sourceMappingURL=(.*)/.exec(code) ?? [];
+  const { sources } = JSON.parse(readFileSync(join(installed, 'dist', map!), 'utf8')) as { sources: string[] };
+  for (const source of sources) expect(existsSync(join(installed, 'dist', source)), source).toBe(true);
+});
+
+test('nothing is published that is not meant to be', () => {
+  for (const name of ['test', 'fuzz', 'bench', 'scripts', '.ci', 'tsconfig.json', 'package-lock.json']) {
+    expect(existsSync(join(installed, name)), name).toBe(false);
+  }
+  for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'src/index.ts']) {
+    expect(existsSync(join(installed, name)), name).toBe(true);
+  }
+});
+
+test.each(entries)('%s can be imported', async (entry) => {
+  expect(await namesOf(`const all = await import('${entry}')`, 'all')).toEqual(
+    expect.arrayContaining([EXPECTED[entry]]),
+  );
+});
+
+test.each(entries)('%s can be required, and is the same module', async (entry) => {
+  const names = await namesOf(
+    `import { createRequire } from 'node:module'; const all = createRequire(import.meta.url)('${entry}');
+     const one = await import('${entry}'); if (one.${EXPECTED[entry]} !== all.${EXPECTED[entry]}) throw new Error('two modules');`,
+    'all',
+  );
+  expect(names).toContain(EXPECTED[entry]);
+});
+
+test('its types serve a strict project', { timeout: 30_000 }, () => {
+  const file = join(project, 'main.ts');
+  writeFileSync(
+    file,
+    `import { ServerConnection, type ConnectionEvent } from 'sansocket';
+     import { serve } from 'sansocket/server';
+     import { connect } from 'sansocket/client';
+     import { pair } from 'sansocket/testing';
+     export const next = (connection: ServerConnection): ConnectionEvent | null => connection.nextEvent();
+     const server = await serve({ port: 0 }, (socket) => void socket.on('message', ({ kind, data }) => {
+       const text: string = kind === 'text' ? data : String(data.length);
+       socket.send(text);
+     }));
+     const socket = await connect(server.url);
+     // @ts-expect-error a number is no message
+     socket.send(1);
+     pair().clock.advance(1);`,
+  );
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    types: ['node'],
+    typeRoots: [join(ROOT, 'node_modules/@types')],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+  };
+  const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
+  const texts = found.map(
+    ({ file: at, messageText }) => `${at?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
+  );
+  expect(texts).toEqual([]);
+});
+
+/** One name that each entry must export. */
+const EXPECTED: { readonly [entry: string]: string } = {
+  sansocket: 'ServerConnection',
+  'sansocket/server': 'serve',
+  'sansocket/client': 'connect',
+  'sansocket/endpoint': 'Endpoint',
+  'sansocket/transport/memory': 'memoryLink',
+  'sansocket/transport/node': 'SocketTransport',
+  'sansocket/testing': 'pair',
+};
+
+/** The names of what `script` leaves in `variable`, in a process of its own in the project. */
+async function namesOf(script: string, variable: string): Promise<string[]> {
+  const file = join(project, 'load.mjs');
+  writeFileSync(file, `${script}\nconsole.log(JSON.stringify(Object.keys(${variable})));`);
+  const { stdout } = await run(process.execPath, [file], { cwd: project });
+  return JSON.parse(stdout) as string[];
+}

@@ -1,0 +1,162 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, describe, expect, test } from 'vitest';
+import { connect } from '../../src/client/index.ts';
+import { type RefusedConnection, type ServeOptions, type Server, serve, UsageError } from '../../src/server/index.ts';
+import { authority, client, encryptedKey, expired, local, other } from '../support/certificates.ts';
+import { RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
+
+const servers: Server[] = [];
+
+async function start(tls: ServeOptions['tls'], options: Partial<ServeOptions> = {}): Promise<Server> {
+  const server = await serve({ port: 0, host: '127.0.0.1', ...options, ...(tls && { tls }) }, (socket) =>
+    socket.resume(),
+  );
+  servers.push(server);
+  return server;
+}
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close({ timeout: 20 })));
+});
+
+const nextRefused = (server: Server) => new Promise<RefusedConnection>((resolve) => server.on('refused', resolve));
+const open = async (server: Server, tls = {}) =>
+  (await connect(server.url, { tls: { ca: authority, ...tls } })).close();
+
+describe('row 85: certificate and key', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sansocket-tls-'));
+  const file = (name: string, text: string) => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+
+  test('as PEM text, as bytes and as paths', async () => {
+    await open(await start(local));
+    await open(await start({ cert: Buffer.from(local.cert), key: new TextEncoder().encode(local.key) }));
+    await open(await start({ cert: file('cert.pem', local.cert), key: file('key.pem', local.key) }), {
+      ca: file('ca.pem', authority),
+    });
+    await open(await start({ cert: local.cert, key: encryptedKey, passphrase: 'secret' }));
+  });
+
+  test.each<[object, string]>([
+    [{ cert: '/no/such/cert.pem', key: local.key }, '/no/such/cert.pem'],
+    [{ cert: local.cert }, "'tls.key'"],
+    [{ key: local.key }, "'tls.cert'"],
+    [{}, "'cert'"],
+    [{ cert: local.cert, key: file('not.pem', 'nothing') }, 'not PEM'],
+    [{ cert: Uint8Array.of(1, 2), key: local.key }, 'not PEM'],
+    [{ cert: 7, key: local.key }, "'tls.cert'"],
+    [{ ...local, key: other.key }, "'tls' cannot be used"],
+    [{ ...local, key: encryptedKey }, "'tls' cannot be used"],
+    [{ ...local, ciphers: 'NONSENSE' }, "'tls' cannot be used"],
+    [{ ...local, minVersion: 'TLSv9' }, "'minVersion'"],
+    [{ ...local, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }, "'tls.maxVersion'"],
+    [{ ...local, ca: [] }, "'tls.ca'"],
+    [{ ...local, ca: 'NONE', rejectUnauthorized: true }, "'NONE'"],
+    [{ ...local, certificate: 'x' }, "'certificate'"],
+  ])('row 90: %j is a UsageError, never plain text', async (tls, text) => {
+    const failed = await serve({ port: 0, tls: tls as ServeOptions['tls'] & {} }).catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(UsageError);
+    expect((failed as Error).message).toContain(text);
+  });
+
+  test('a UNIX socket has no TLS', async () => {
+    await expect(serve({ path: '/tmp/x', tls: local })).rejects.toThrow("'tls'");
+  });
+});
+
+describe('row 87: client certificates', () => {
+  test('are not asked for by default', async () => {
+    const server = await start({ ...local, ca: 'SYSTEM' });
+    await open(server);
+  });
+
+  test('are required and verified when ca names authorities', async () => {
+    const server = await start({ ...local, ca: authority });
+    await open(server, client);
+    const refused = nextRefused(server);
+    await expect(connect(server.url, { tls: { ca: authority } })).rejects.toMatchObject({ name: 'TransportError' });
+    expect(await refused).toMatchObject({ status: 0, remoteAddress: '127.0.0.1', error: { name: 'TransportError' } });
+  });
+
+  test('can be asked for without being required', async () => {
+    await open(await start({ ...local, requestCert: true, ca: 'NONE' }));
+    await open(await start({ ...local, ca: authority, rejectUnauthorized: false }));
+    await open(await start({ ...local, ca: authority, requestCert: false }));
+  });
+});
+
+describe('row 91: failures of TLS', () => {
+  test('plain HTTP on the TLS port is told with its address, and the server lives', async () => {
+    const server = await start(local);
+    const refused = nextRefused(server);
+    const peer = await RawPeer.to(server.port!);
+    const { localPort } = peer.socket;
+    peer.write(upgradeRequest());
+    await peer.closed;
+    const { error, remoteAddress, remotePort, status } = await refused;
+    expect([remoteAddress, remotePort, status]).toEqual(['127.0.0.1', localPort, 0]);
+    expect(error).toMatchObject({ name: 'TransportError', cause: { code: 'ERR_SSL_HTTP_REQUEST' } });
+    await open(server);
+  });
+
+  test('a reset in the handshake is told too', async () => {
+    const server = await start(local);
+    const refused = nextRefused(server);
+    const peer = await RawPeer.to(server.port!);
+    const { localPort } = peer.socket;
+    peer.reset();
+    expect(await refused).toMatchObject({ remoteAddress: '127.0.0.1', remotePort: localPort });
+  });
+
+  test('T44: who is silent on the TLS port is dropped after handshakeTimeout, half-open or not', async () => {
+    const server = await start(local, { handshakeTimeout: 50 });
+    const refused: RefusedConnection[] = [];
+    server.on('refused', (each) => refused.push(each));
+    const silent = await RawPeer.to(server.port!);
+    const half = await RawPeer.to(server.port!);
+    half.socket.end();
+    await Promise.all([silent.closed, half.closed]);
+    while (refused.length < 2) await new Promise(setImmediate);
+    expect(refused.map(({ error }) => error.code)).toContain('OPENING_TIMEOUT');
+    expect(server.statistics.pending).toBe(0);
+  });
+
+  test('T44: the deadline runs from accept, so that TLS has no time of its own', async () => {
+    const server = await start(local, { handshakeTimeout: 100 });
+    const secure = connectTls({ host: '127.0.0.1', port: server.port!, ca: authority, servername: 'localhost' });
+    const peer = new RawPeer({ port: 0 }, secure);
+    await peer.closed;
+    expect(statusOf(peer.received)).toBe(408);
+  });
+
+  test('maxPendingHandshakes counts handshakes of TLS', async () => {
+    const server = await start(local, { maxPendingHandshakes: 1 });
+    const silent = await RawPeer.to(server.port!);
+    while (server.statistics.pending === 0) await new Promise(setImmediate);
+    const second = await RawPeer.to(server.port!);
+    await second.closed;
+    silent.reset();
+    while (server.statistics.pending > 0) await new Promise(setImmediate);
+    await open(server);
+  });
+
+  test('T83: close drops handshakes of TLS', async () => {
+    const server = await start(local);
+    const silent = await RawPeer.to(server.port!);
+    while (server.statistics.pending === 0) await new Promise(setImmediate);
+    await server.close();
+    await silent.closed;
+    expect(server.statistics.pending).toBe(0);
+  });
+});
+
+test('a server may hold any certificate; T60: expired or of another host, a client refuses it', async () => {
+  await expect(open(await start(expired))).rejects.toMatchObject({ cause: { code: 'CERT_HAS_EXPIRED' } });
+  await expect(open(await start(other))).rejects.toMatchObject({ cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' } });
+});

@@ -1,0 +1,187 @@
+import { once } from 'node:events';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import WebSocket, { WebSocketServer } from 'ws';
+import { connect, type HandshakeError } from '../../src/client/index.ts';
+import { type AttachOptions, attach, type Handler, type Server } from '../../src/server/index.ts';
+import { authority, local } from '../support/certificates.ts';
+import { exchange, RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
+
+const running: HttpServer[] = [];
+const attached: Server[] = [];
+
+async function httpServer(make = () => createServer((_, response) => response.end('plain\n'))): Promise<HttpServer> {
+  const http = make();
+  running.push(http);
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return http;
+}
+
+function add(http: HttpServer, options: AttachOptions = {}, handler: Handler = echo): Server {
+  const server = attach(http, options, handler);
+  attached.push(server);
+  return server;
+}
+
+const echo: Handler = (socket) => {
+  socket.on('message', ({ data }) => {
+    socket.send(data);
+  });
+};
+
+async function echoed(url: string, text: string): Promise<unknown> {
+  const socket = await connect(url);
+  socket.send(text);
+  for await (const { data } of socket) {
+    await socket.close();
+    return data;
+  }
+  return null;
+}
+
+const portOf = (http: HttpServer) => (http.address() as AddressInfo).port;
+const refusal = (url: string): Promise<HandshakeError> =>
+  connect(url).then(
+    () => Promise.reject(new Error('accepted')),
+    (e) => e,
+  );
+
+afterEach(async () => {
+  await Promise.all(attached.splice(0).map((server) => server.close({ timeout: 20 })));
+  for (const http of running.splice(0)) {
+    http.close();
+    http.closeAllConnections();
+  }
+});
+
+describe('row 63: attach', () => {
+  test('takes upgrades, and leaves plain requests to http', async () => {
+    const http = await httpServer();
+    const server = add(http);
+    expect(server.url).toBe(`ws://127.0.0.1:${portOf(http)}`);
+    expect(server.port).toBe(portOf(http));
+    expect(await echoed(server.url, 'hello')).toBe('hello');
+    expect(await (await fetch(server.url.replace('ws', 'http'))).text()).toBe('plain\n');
+    const theirs = new WebSocket(server.url);
+    await once(theirs, 'open');
+    theirs.send('from ws');
+    expect(String((await once(theirs, 'message'))[0])).toBe('from ws');
+    theirs.terminate();
+  });
+
+  test('works on https', async () => {
+    const http = await httpServer(
+      () => createSecureServer(local, (_, response) => response.end()) as unknown as HttpServer,
+    );
+    const server = add(http);
+    expect(server.url).toMatch(/^wss:/);
+    const socket = await connect(server.url, { tls: { ca: authority } });
+    socket.send('secure');
+    for await (const { data } of socket) {
+      expect(data).toBe('secure');
+      break;
+    }
+    expect([...server.connections][0]?.secure).toBe(true);
+  });
+
+  test('several side by side, each with its paths; what belongs to none is 404', async () => {
+    const http = await httpServer();
+    add(http, { paths: '/a' }, (socket) => void socket.send('a'));
+    const b = add(http, { paths: ['/b', '/c'] }, (socket) => void socket.send('b'));
+    expect(http.listenerCount('upgrade')).toBe(1);
+    const first = async (path: string) => {
+      for await (const { data } of await connect(b.url + path)) return data;
+      return null;
+    };
+    expect([await first('/a'), await first('/b?x'), await first('/c')]).toEqual(['a', 'b', 'b']);
+    expect((await refusal(`${b.url}/d`)).status).toBe(404);
+    const rest = add(http, {}, (socket) => void socket.send('rest'));
+    expect(await first('/d')).toBe('rest');
+    expect(await first('/a')).toBe('a');
+    await rest.close({ timeout: 20 });
+    expect((await refusal(`${b.url}/d`)).status).toBe(404);
+  });
+
+  test('leaves the paths of others alone', async () => {
+    const http = await httpServer();
+    const server = add(http, { paths: '/mine' });
+    const theirs = new WebSocketServer({ noServer: true });
+    http.on('upgrade', (request, socket, head) => {
+      if (request.url === '/theirs') theirs.handleUpgrade(request, socket, head, (ws) => ws.send('theirs'));
+    });
+    const socket = await connect(`${server.url}/theirs`);
+    for await (const { data } of socket) {
+      expect(data).toBe('theirs');
+      break;
+    }
+    expect(await echoed(`${server.url}/mine`, 'mine')).toBe('mine');
+    socket.terminate();
+  });
+
+  test('the same checks, and the same answers', async () => {
+    const http = await httpServer();
+    const server = add(http, { authorize: (request) => request.path !== '/no', subprotocols: ['b'] });
+    expect((await refusal(`${server.url}/no`)).status).toBe(403);
+    const port = portOf(http);
+    expect(statusOf(await exchange(port, upgradeRequest('/', { 'Sec-WebSocket-Key': 'x' })))).toBe(400);
+    expect(statusOf(await exchange(port, upgradeRequest('/', { 'Sec-WebSocket-Version': '8' })))).toBe(426);
+    expect(statusOf(await exchange(port, upgradeRequest('/', { Origin: 'https://evil.example' })))).toBe(403);
+    expect(statusOf(await exchange(port, `${upgradeRequest('/', { 'Content-Length': '3' })}abc`))).toBe(400);
+    expect(statusOf(await exchange(port, upgradeRequest('/', { Upgrade: 'h2c' })))).toBe(426);
+    expect((await connect(server.url, { subprotocols: ['a', 'b'] })).subprotocol).toBe('b');
+  });
+
+  test('frames behind the head in the same chunk are not lost', async () => {
+    const http = await httpServer();
+    add(http, { authorize: async () => true });
+    const peer = await RawPeer.to(portOf(http));
+    peer.write(`${upgradeRequest()}\x81\x82\0\0\0\0hi`);
+    await peer.until('\r\n\r\n\x81\x02hi');
+    peer.reset();
+  });
+
+  test('is not cut by the timeout of the http server', async () => {
+    const http = await httpServer();
+    http.timeout = 30;
+    http.keepAliveTimeout = 30;
+    http.headersTimeout = 30;
+    const server = add(http);
+    const socket = await connect(server.url);
+    const [here] = server.connections;
+    let timeouts = 0;
+    http.on('timeout', () => timeouts++);
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect([timeouts, here!.readyState, socket.readyState]).toEqual([0, 'open', 'open']);
+  });
+
+  test('T47, T83: close removes its own listener only, answers 503 until then, and the http server goes on', async () => {
+    const http = await httpServer();
+    const counts = () => http.eventNames().map((name) => [name, http.listenerCount(name)]);
+    const before = counts();
+    const server = add(http, { paths: '/a' });
+    const stuck = await RawPeer.to(portOf(http));
+    stuck.write(upgradeRequest('/a'));
+    await stuck.until('\r\n\r\n');
+    const closing = server.close({ timeout: 60 });
+    expect((await refusal(`${server.url}/a`)).status).toBe(503);
+    await closing;
+    expect(counts()).toEqual(before);
+    expect(await (await fetch(`http://127.0.0.1:${portOf(http)}`)).text()).toBe('plain\n');
+    await stuck.closed;
+    const again = add(http, { paths: '/a' });
+    expect(await echoed(`${again.url}/a`, 'again')).toBe('again');
+  });
+
+  test('before it listens there is no address; wrong arguments are a UsageError', () => {
+    const http = createServer();
+    const server = add(http);
+    expect([server.url, server.port, server.path, server.address()]).toEqual(['', null, null, null]);
+    expect(() => attach({} as HttpServer)).toThrow('node:http');
+    expect(() => attach(http, { port: 0 } as AttachOptions)).toThrow("'port'");
+    expect(() => attach(http, { onRequest: () => null } as AttachOptions)).toThrow("'onRequest'");
+    expect(() => attach(http, {}, 7 as unknown as Handler)).toThrow('handler');
+  });
+});
