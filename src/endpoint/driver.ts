@@ -125,6 +125,8 @@ export class Driver implements TransportSink, Wakeable {
   resume(): void {
     this.deferred = false;
     this.yielding = false;
+    // What was held back is looked at now: deadlines that follow from it count from now.
+    this.connection.outgoingWritten(0, this.clock.now());
     this.turn();
   }
 
@@ -134,7 +136,7 @@ export class Driver implements TransportSink, Wakeable {
     this.clock.yield(runDeferred, this);
   }
 
-  /** Writes once what is queued, unless the transport still holds too much; true if something left. */
+  /** Writes once what is queued, unless the transport still holds too much; true if there was progress. */
   private flush(): boolean {
     const { connection, transport } = this;
     const queued = connection.outgoingLength;
@@ -160,7 +162,7 @@ export class Driver implements TransportSink, Wakeable {
       this.finished = true;
       transport.end();
     }
-    return write;
+    return write || written > 0;
   }
 
   /** Holds the transport back while bytes are not welcome, and sets the alarm if a deadline came nearer. */

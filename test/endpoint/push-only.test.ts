@@ -1,0 +1,82 @@
+/** Endpoints whose application only sends: nobody takes messages, and yet nothing may hang, leak or be lost. */
+
+import { describe, expect, it } from 'vitest';
+import { join, OP } from '../rfc6455/support.ts';
+import { ScriptTransport, script } from './script.ts';
+
+describe('without a consumer of messages', () => {
+  it('pings are answered and told, pongs settle', async () => {
+    const { endpoint, feed, peer, clock } = script();
+    const seen: string[] = [];
+    endpoint.on('ping', ({ payload }) => seen.push(`ping ${payload.length}`));
+    feed(peer(OP.ping, 'abc'));
+    expect(seen).toEqual(['ping 3']);
+    const latency = endpoint.ping('x');
+    await clock.settle();
+    feed(peer(OP.pong, 'x'));
+    expect(await latency).toBe(0);
+  });
+
+  it("the peer's Close ends the connection", async () => {
+    const { endpoint, feed, peer, transport } = script();
+    feed(peer(OP.close, ''));
+    transport.sink!.ended();
+    expect(await endpoint.closed).toMatchObject({ code: 1005, clean: true });
+  });
+
+  it('the first message waits, and everything behind it, until somebody listens', async () => {
+    const { endpoint, feed, peer, clock } = script();
+    const seen: unknown[] = [];
+    endpoint.on('ping', () => seen.push('ping'));
+    feed(join(peer(OP.text, 'one'), peer(OP.text, 'two'), peer(OP.ping, '')));
+    expect(seen).toEqual([]);
+    endpoint.on('message', ({ data }) => seen.push(data));
+    await clock.settle();
+    expect(seen).toEqual(['one', 'two', 'ping']);
+  });
+
+  it('after ten seconds it is dropped with one warning, and the connection goes on', async () => {
+    const { endpoint, feed, peer, clock, warnings } = script();
+    feed(join(peer(OP.text, 'one'), peer(OP.close, '')));
+    await clock.run(9_999);
+    expect([warnings.length, endpoint.readyState]).toEqual([0, 'open']);
+    await clock.run(2);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'messages come, but nobody takes them: listen to message, or call resume() to drop them',
+    ]);
+    expect(endpoint.readyState).toBe('closing');
+    expect(endpoint.statistics.messagesReceived).toBe(1);
+  });
+
+  it('what waits is handed to an iterator, and dropped by close()', async () => {
+    const first = script();
+    first.feed(first.peer(OP.text, 'one'));
+    const iterator = first.endpoint[Symbol.asyncIterator]();
+    const next = iterator.next();
+    await first.clock.settle();
+    expect((await next).value).toMatchObject({ data: 'one' });
+
+    const second = script();
+    second.feed(second.peer(OP.text, 'one'));
+    const end = second.endpoint.close(1000);
+    await second.clock.settle();
+    second.feed(second.peer(OP.close, ''));
+    second.transport.sink!.ended();
+    expect(await end).toMatchObject({ clean: true });
+    expect(second.clock.pendingAlarms).toBe(0);
+  });
+});
+
+it('output that the transport still holds is written before a closed connection is dropped', async () => {
+  const { endpoint, feed, peer, transport, clock } = script({}, new ScriptTransport(0));
+  endpoint.resume();
+  endpoint.send(new Uint8Array(1_000));
+  await clock.settle();
+  feed(peer(OP.close, ''));
+  transport.sink!.ended();
+  await clock.settle();
+  expect([transport.destroyed, endpoint.readyState]).toEqual([false, 'closing']);
+  transport.drain();
+  expect([transport.destroyed, endpoint.readyState]).toEqual([true, 'closed']);
+  expect(transport.frames.map(({ opcode }) => opcode)).toEqual([OP.binary, OP.close]);
+});
