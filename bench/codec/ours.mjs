@@ -37,7 +37,8 @@ export function createDecoder() {
   let messages = 0;
   return {
     feed(chunk) {
-      server.receive(chunk, performance.now());
+      // As the Node transport does: the engine reads plain byte arrays only.
+      server.receive(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length), performance.now());
       for (let event = server.nextEvent(); event !== null; event = server.nextEvent()) {
         if (event.type === 'message') messages++;
         else throw new Error(`${event.type}: ${event.error?.message}`);

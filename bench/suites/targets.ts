@@ -18,8 +18,8 @@ export interface Target {
   /** Floors are reached from above; costs (memory) from below. */
   readonly relation: '>=' | '<=' | '<';
   readonly ok: boolean;
-  /** The same ratio by CPU a message, where there is one. */
-  readonly cpu: number | null;
+  /** The same ratio by messages a second, where there is one. */
+  readonly rate: number | null;
   readonly note: string;
 }
 
@@ -175,7 +175,8 @@ function compare(row: Row, floors: readonly Floor[]): Target[] {
         const ratio = entry?.versus[base] ?? null;
         const name = `${row.name}: ${id} / ${base} (${floor.level})`;
         const note = reason(row, id, base) ?? entry?.notes.join(', ') ?? '';
-        return cell(name, ratio?.rate ?? null, '>=', floor[base]!, ratio?.cpu ?? null, note);
+        // CPU a message is what one core can carry; messages a second also wait for the load and the machine.
+        return cell(name, ratio?.cpu ?? null, '>=', floor[base]!, ratio?.rate ?? null, note);
       }),
   );
 }
@@ -215,12 +216,12 @@ function cell(
   value: number | null,
   relation: Target['relation'],
   target: number,
-  cpu: number | null,
+  rate: number | null,
   note: string,
 ): Target {
   const reached =
     value !== null && (relation === '>=' ? value >= target : relation === '<=' ? value <= target : value < target);
-  return { row, value: rounded(value), target, relation, ok: reached, cpu: rounded(cpu), note };
+  return { row, value: rounded(value), target, relation, ok: reached, rate: rounded(rate), note };
 }
 
 /** Why a ratio does not exist. */
@@ -242,11 +243,11 @@ function show(value: number | null): string {
 }
 
 export function printTargets(cells: readonly Target[]): string {
-  const rows = cells.map(({ row, value, relation, target, ok, cpu, note }) => [
+  const rows = cells.map(({ row, value, relation, target, ok, rate, note }) => [
     row,
     show(value),
     `${relation} ${target}`,
-    cpu === null ? '' : `(CPU ${cpu.toFixed(2)})`,
+    rate === null ? '' : `(messages/s ${rate.toFixed(2)})`,
     ok ? 'ok' : 'MISSED',
     note,
   ]);

@@ -166,7 +166,8 @@ export abstract class Connection {
     if (this.phase === 'closed') return;
     this.outgoing.written(byteCount);
     // As long as what precedes our Close is leaving, the peer cannot be expected to answer it.
-    if (this.phase === 'close-sent' && byteCount > 0) this.deadline = this.now + this.settings.closeTimeout;
+    if ((this.phase === 'close-sent' || this.phase === 'draining') && byteCount > 0)
+      this.deadline = this.now + this.settings.closeTimeout;
   }
 
   /** Gives out all bytes that are ready to be written, in order. They stay unchanged until they are written. */

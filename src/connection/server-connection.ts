@@ -123,6 +123,7 @@ export class ServerConnection extends Connection {
     }
     this.deciding = false;
     this.request = null;
+    request.rest();
     this.outgoing.append(response);
     this.establish({ subprotocol, extensions: header, transforms, headers });
     return true;

@@ -73,6 +73,8 @@ export class Driver implements TransportSink, Wakeable {
 
   closed(cause?: unknown): void {
     this.over = true;
+    // If nobody takes events, only the heartbeat can tell that the peer is gone.
+    if (this.paused) this.connection.resumeInput(this.clock.now());
     this.connection.receiveEnd(this.clock.now(), cause);
     this.turn();
   }
@@ -82,6 +84,16 @@ export class Driver implements TransportSink, Wakeable {
     if (this.inTurn || this.deferred) return;
     this.deferred = true;
     this.clock.defer(runDeferred, this);
+  }
+
+  /** Runs `act` as part of a turn: what it does to the connection is told after it. */
+  within(act: () => void): void {
+    const outside = !this.inTurn;
+    this.inTurn = true;
+    act();
+    if (!outside) return;
+    this.inTurn = false;
+    this.turn();
   }
 
   /** Pulls events while the consumer takes them, then writes what has come together. */

@@ -71,7 +71,7 @@ interface Unclaimed {
 }
 
 /** How long it waits before it is dropped with a warning: a handler that never listens must not hold connections for good. */
-const PATIENCE = 10_000;
+const PATIENCE = 1_000;
 
 class Patience implements Wakeable {
   readonly wake: () => void;
@@ -280,7 +280,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     this.checkConsumer('iterator');
     if (this.messages !== null) throw new UsageError('INVALID_STATE', 'messages already go to an iterator');
     const undo = () => {
-      this.messages = null;
+      if (this.messages === queue) this.messages = null;
     };
     const queue = new ItemQueue<MessageEvent>(this.settings.maxQueuedMessages, () => this.wake(), undo);
     this.messages = queue;
@@ -301,7 +301,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     this.checkConsumer('iterator');
     if (this.fragmentQueue !== null) throw new UsageError('INVALID_STATE', 'fragments already go to an iterator');
     const undo = () => {
-      this.fragmentQueue = null;
+      if (this.fragmentQueue === queue) this.fragmentQueue = null;
     };
     const queue = new ItemQueue<FragmentEvent>(this.settings.maxQueuedMessages, () => this.wake(), undo);
     this.fragmentQueue = queue;
@@ -377,6 +377,10 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     isText: boolean,
     options?: SendOptions,
   ): SendResult {
+    const fragmentSize = options?.fragmentSize;
+    if (fragmentSize !== undefined && !(Number.isSafeInteger(fragmentSize) && fragmentSize > 0)) {
+      throw new UsageError('INVALID_ARGUMENT', 'fragmentSize must be a whole number of bytes above 0');
+    }
     const bytes = typeof data === 'string' ? this.encode(data) : data.slice();
     if (isText && typeof data !== 'string' && !this.settings.connection.text.isValid(bytes, 0, bytes.length)) {
       throw new UsageError('INVALID_ARGUMENT', 'the bytes to send as text are not UTF-8: send them as binary');
@@ -555,8 +559,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     // A listener that awaits close() must not hold back the very Close it waits for.
     if (this.pending >= this.settings.concurrency) return this.connection.readyState !== 'open';
     const held = this.paused || this.messages?.full === true || this.fragmentQueue?.full === true;
-    // What ended must be told, whoever is not listening.
-    if (held) return this.connection.readyState === 'closed';
+    // What ends must be told, whoever is not listening.
+    if (held) return this.connection.readyState !== 'open';
     return this.unclaimed === null || this.connection.readyState !== 'open';
   }
 
@@ -569,6 +573,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
           this.hold(event);
           break;
         }
+        // Paused, and closing: nobody wants it any more.
+        if (this.paused) break;
         this.messagesReceived++;
         if (this.messages !== null) this.messages.push(event);
         else if (typeof this.messageListeners === 'function') this.call(this.messageListeners, event, 'message');
@@ -611,8 +617,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   /** @hidden */
   settleClaim(): void {
-    if (!this.paused) this.claim();
-    this.driver.touch();
+    if (!this.paused) this.driver.within(() => this.claim());
   }
 
   /** @hidden */
@@ -690,18 +695,29 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     const { data } = event;
     // What is only lent must be copied to wait.
     const lent = this.settings.connection.borrow && typeof data !== 'string';
-    const patience = new Patience(() => {
-      this.environment.warn(
-        new UsageError(
-          'INVALID_STATE',
-          'messages come, but nobody takes them: listen to message, or call resume() to drop them',
-        ),
-      );
-      this.resume();
-    });
+    const patience: Patience = new Patience(() => this.losePatience(patience));
     const at = this.environment.clock.now() + PATIENCE;
     this.unclaimed = { event: lent ? ({ ...event, data: data.slice() } as typeof event) : event, patience, at };
     this.environment.clock.schedule(patience, at);
+  }
+
+  private losePatience(patience: Patience): void {
+    const { unclaimed, environment } = this;
+    if (unclaimed?.patience !== patience) return;
+    if (this.paused) {
+      const at = environment.clock.now() + PATIENCE;
+      this.unclaimed = { ...unclaimed, at };
+      environment.clock.schedule(patience, at);
+      return;
+    }
+    environment.warn(
+      new UsageError(
+        'INVALID_STATE',
+        'messages come, but nobody takes them: listen to message, or call resume() to drop them',
+      ),
+    );
+    this.flowing = true;
+    this.wake();
   }
 
   /** Hands out what waited, or drops it when the connection is over. */

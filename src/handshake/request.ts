@@ -78,6 +78,11 @@ export class ReceivedRequest implements Request {
     return this.cut;
   }
 
+  /** Lets go of the headers that were cut up while the request was judged; they are cut again when somebody asks. */
+  rest(): void {
+    this.cut = null;
+  }
+
   /** The headers for one look: they are not kept. */
   readHeaders(): Headers {
     return new Headers(this.text.split('\n').slice(1));

@@ -35,10 +35,10 @@ describe('without a consumer of messages', () => {
     expect(seen).toEqual(['one', 'two', 'ping']);
   });
 
-  it('after ten seconds it is dropped with one warning, and the connection goes on', async () => {
+  it('after a second it is dropped with one warning, and the connection goes on', async () => {
     const { endpoint, feed, peer, clock, warnings } = script();
     feed(join(peer(OP.text, 'one'), peer(OP.close, '')));
-    await clock.run(9_999);
+    await clock.run(999);
     expect([warnings.length, endpoint.readyState]).toEqual([0, 'open']);
     await clock.run(2);
     expect(warnings.map(({ message }) => message)).toEqual([
@@ -79,4 +79,65 @@ it('output that the transport still holds is written before a closed connection 
   transport.drain();
   expect([transport.destroyed, endpoint.readyState]).toEqual([true, 'closed']);
   expect(transport.frames.map(({ opcode }) => opcode)).toEqual([OP.binary, OP.close]);
+});
+
+describe('held back', () => {
+  it('close() ends cleanly although the endpoint is paused, or an iterator is full', async () => {
+    for (const block of ['pause', 'iterator'] as const) {
+      const { endpoint, feed, peer, transport, clock } = script({ maxQueuedMessages: 1 });
+      const seen: unknown[] = [];
+      if (block === 'pause') {
+        endpoint.on('message', ({ data }) => seen.push(data));
+        endpoint.pause();
+      } else {
+        endpoint[Symbol.asyncIterator]();
+      }
+      feed(join(peer(OP.text, 'one'), peer(OP.text, 'two')));
+      const end = endpoint.close(1000);
+      await clock.settle();
+      feed(peer(OP.close, new Uint8Array([3, 232])));
+      transport.sink!.ended();
+      expect(await end).toMatchObject({ clean: true });
+      expect(seen).toEqual([]);
+    }
+  });
+
+  it('pause() outlasts the wait for a first listener, and nothing is lost', async () => {
+    const { endpoint, feed, peer, clock, warnings } = script();
+    const seen: unknown[] = [];
+    feed(peer(OP.text, 'one'));
+    endpoint.pause();
+    await clock.run(11_000);
+    expect(warnings).toEqual([]);
+    endpoint.on('message', ({ data }) => seen.push(data));
+    await clock.run(1_000);
+    expect(seen).toEqual([]);
+    endpoint.resume();
+    await clock.settle();
+    expect(seen).toEqual(['one']);
+  });
+
+  it('a peer that is gone while nothing is read is noticed by the heartbeat', async () => {
+    const { endpoint, feed, peer, transport, clock } = script();
+    endpoint.on('message', () => new Promise(() => {}));
+    feed(join(peer(OP.text, 'one'), peer(OP.text, 'two')));
+    transport.sink!.closed(new Error('reset'));
+    await clock.run(60_000);
+    expect(await endpoint.closed).toMatchObject({ code: 1006, clean: false });
+    expect(clock.pendingAlarms).toBe(0);
+  });
+
+  it('close is last, also when the first message to be handed out ends the connection', async () => {
+    const { endpoint, feed, peer, clock } = script();
+    const seen: string[] = [];
+    feed(peer(OP.text, 'one'));
+    endpoint.on('close', () => seen.push('close'));
+    endpoint.on('message', () => {
+      endpoint.terminate();
+      seen.push('first');
+    });
+    endpoint.on('message', () => seen.push('second'));
+    await clock.settle();
+    expect(seen).toEqual(['first', 'second', 'close']);
+  });
 });
