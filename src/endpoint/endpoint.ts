@@ -275,7 +275,10 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     else this.listeners?.delete(type);
   }
 
-  /** Messages one after the other; ends on a clean close, throws the failure on any other. */
+  /**
+   * Messages one after the other; ends on a clean close, throws the failure on any other. Leaving the loop drops what is queued
+   * for it, `maxQueuedMessages` at the most.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageEvent, undefined> {
     this.checkConsumer('iterator');
     if (this.messages !== null) throw new UsageError('INVALID_STATE', 'messages already go to an iterator');
@@ -673,7 +676,9 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   }
 
   private failApplication(error: unknown): void {
-    if (this.listeners?.has('error') !== true) this.environment.warn(new ApplicationError(error));
+    // What is thrown at the very end has no `error` event left to tell it.
+    const told = this.listeners?.has('error') === true && this.connection.readyState !== 'closed';
+    if (!told) this.environment.warn(new ApplicationError(error));
     this.connection.fail(this.environment.clock.now(), error);
     this.driver.touch();
   }

@@ -40,6 +40,8 @@ export class OutgoingStream implements Wakeable {
   private wakeAt = 0;
   private expired: (() => void) | null = null;
   private aborted = false;
+  /** Ends the wait for the source's next chunk. */
+  private stop: (() => void) | null = null;
 
   constructor(connection: Connection, text: TextCodec, host: StreamHost) {
     this.connection = connection;
@@ -57,7 +59,7 @@ export class OutgoingStream implements Wakeable {
     let wireSize = 0;
     // A surrogate pair may be cut by the source; its first half waits for the second.
     let half = '';
-    for await (const chunk of source) {
+    for await (const chunk of this.untilAborted(source)) {
       let bytes: Uint8Array;
       if (typeof chunk === 'string') {
         if (kind === 'binary')
@@ -75,8 +77,8 @@ export class OutgoingStream implements Wakeable {
       this.host.touch();
       if (!(await this.host.drained()) || this.over) return null;
     }
-    if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
     if (this.over) return null;
+    if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
     wireSize += this.connection.sendFragment(kind, new Uint8Array(0), true);
     this.stopTimer();
     return { payloadSize, wireSize };
@@ -112,8 +114,30 @@ export class OutgoingStream implements Wakeable {
   /** The connection ends without the rest of the stream. */
   abort(): void {
     this.aborted = true;
+    this.stop?.();
     this.takeQueued();
     this.stopTimer();
+  }
+
+  /** The chunks of the source, ending at once when the connection does: a source may wait for good. */
+  private untilAborted(source: StreamSource): AsyncIterableIterator<string | Bytes, undefined> {
+    const chunks = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    const leave = async (): Promise<IteratorResult<string | Bytes, undefined>> => {
+      // Nobody waits for the source to tidy up, and nobody can be told if it fails to.
+      Promise.resolve(chunks.return?.()).catch(() => {});
+      return { done: true, value: undefined };
+    };
+    return {
+      next: () =>
+        new Promise((resolve, reject) => {
+          this.stop = () => resolve(leave());
+          Promise.resolve(chunks.next()).then(resolve, reject);
+        }),
+      return: leave,
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
   }
 
   private get over(): boolean {
