@@ -692,12 +692,7 @@ export abstract class Connection {
   /** A message that extensions change or that is split into fragments. */
   private sendMessage(opcode: Opcode, bytes: Uint8Array, options?: SendOptions): number {
     const size = options?.fragmentSize;
-    if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
-      throw new UsageError(
-        'INVALID_ARGUMENT',
-        `fragmentSize must be a whole number of bytes above 0, not ${String(size)}`,
-      );
-    }
+    checkFragmentSize(size);
     if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
     let payload = bytes;
     let first: number = opcode;
@@ -753,3 +748,9 @@ function loneSurrogate(): UsageError {
 }
 
 const NONE = /* @__PURE__ */ new Uint8Array(0);
+
+/** @throws UsageError unless it is absent or a whole number above 0 */
+export function checkFragmentSize(size: number | undefined): void {
+  if (size === undefined || (Number.isSafeInteger(size) && size > 0)) return;
+  throw new UsageError('INVALID_ARGUMENT', `fragmentSize must be a whole number of bytes above 0, not ${String(size)}`);
+}

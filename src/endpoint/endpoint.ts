@@ -5,7 +5,7 @@
 
 import { encodeClosePayload } from '../codec/close-payload.ts';
 import { headerSize } from '../codec/frame-encoder.ts';
-import type { Connection, SendOptions as EngineSendOptions } from '../connection/connection.ts';
+import { type Connection, checkFragmentSize, type SendOptions as EngineSendOptions } from '../connection/connection.ts';
 import type { ClosedEvent, ConnectionEvent, FragmentEvent, MessageEvent, RequestEvent } from '../connection/events.ts';
 import type { ReadyState } from '../connection/state.ts';
 import { ApplicationError, UsageError } from '../errors.ts';
@@ -380,10 +380,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     isText: boolean,
     options?: SendOptions,
   ): SendResult {
-    const fragmentSize = options?.fragmentSize;
-    if (fragmentSize !== undefined && !(Number.isSafeInteger(fragmentSize) && fragmentSize > 0)) {
-      throw new UsageError('INVALID_ARGUMENT', 'fragmentSize must be a whole number of bytes above 0');
-    }
+    checkFragmentSize(options?.fragmentSize);
     const bytes = typeof data === 'string' ? this.encode(data) : data.slice();
     if (isText && typeof data !== 'string' && !this.settings.connection.text.isValid(bytes, 0, bytes.length)) {
       throw new UsageError('INVALID_ARGUMENT', 'the bytes to send as text are not UTF-8: send them as binary');
@@ -572,12 +569,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     if (this.unclaimed !== null) this.claim();
     switch (event.type) {
       case 'message':
-        if (!this.consumed) {
-          this.hold(event);
-          break;
-        }
-        // Paused, and closing: nobody wants it any more.
-        if (this.paused) break;
+        if (this.withheld(event)) break;
         this.messagesReceived++;
         if (this.messages !== null) this.messages.push(event);
         else if (typeof this.messageListeners === 'function') this.call(this.messageListeners, event, 'message');
@@ -585,10 +577,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
           for (const each of this.messageListeners) this.call(each, event, 'message');
         break;
       case 'fragment':
-        if (!this.consumed) {
-          this.hold(event);
-          break;
-        }
+        if (this.withheld(event)) break;
         if (event.last) this.messagesReceived++;
         if (this.fragmentQueue !== null) this.fragmentQueue.push(event);
         else this.emit('fragment', event);
@@ -693,6 +682,13 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
       this.connection.readyState !== 'open' ||
       this.listeners?.has('fragment') === true
     );
+  }
+
+  /** Whether nobody gets it now: it waits for a consumer, or nobody wants it any more (paused, and closing). */
+  private withheld(event: MessageEvent | FragmentEvent): boolean {
+    if (this.consumed) return this.paused;
+    this.hold(event);
+    return true;
   }
 
   /** The first message that nobody takes waits, and everything behind it: nothing is lost before the first listener. */

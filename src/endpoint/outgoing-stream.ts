@@ -124,7 +124,9 @@ export class OutgoingStream implements Wakeable {
     const chunks = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     const leave = async (): Promise<IteratorResult<string | Bytes, undefined>> => {
       // Nobody waits for the source to tidy up, and nobody can be told if it fails to.
-      Promise.resolve(chunks.return?.()).catch(() => {});
+      Promise.resolve()
+        .then(() => chunks.return?.())
+        .catch(() => {});
       return { done: true, value: undefined };
     };
     return {
