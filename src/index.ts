@@ -9,7 +9,7 @@ export { CloseCode, closeCodeText } from './codec/close-code.ts';
 export { Opcode } from './codec/opcode.ts';
 export { pureText, type TextCodec } from './codec/utf8.ts';
 export { ClientConnection, type ClientTarget } from './connection/client-connection.ts';
-export { type Agreement, Connection, type Role, type SendOptions, type Traffic } from './connection/connection.ts';
+export { type Agreement, Connection, type Role, type Traffic } from './connection/connection.ts';
 export { EstablishedConnection, type EstablishedOptions } from './connection/established-connection.ts';
 export type {
   BinaryMessageEvent,
@@ -25,6 +25,7 @@ export type {
   RequestEvent,
   TextMessageEvent,
 } from './connection/events.ts';
+export type { SendOptions } from './connection/message-sender.ts';
 export { type ConnectionOptions, type Platform, Settings } from './connection/options.ts';
 export {
   type AcceptOptions,

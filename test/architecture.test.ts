@@ -46,8 +46,7 @@ const PLATFORM_NAMES = new Set(
 
 /** Files that are longer than they should be, with the bound that holds them until they are split. */
 const LONG_FILES: { readonly [file: string]: number } = {
-  'connection/connection.ts': 760,
-  'endpoint/endpoint.ts': 860,
+  'connection/connection.ts': 630,
 };
 const MOST_LINES = 450;
 

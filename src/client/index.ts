@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 
-export { Endpoint, type SendOptions, type SendResult, type Statistics } from '../endpoint/endpoint.ts';
+export { Endpoint, type Statistics } from '../endpoint/endpoint.ts';
 export type { CloseEvent, DrainEvent, EndpointEvents, EventName, Listener, Listeners } from '../endpoint/events.ts';
 export type { HeaderList } from '../endpoint/header-list.ts';
 export type { EndpointOptions } from '../endpoint/options.ts';
+export type { SendOptions, SendResult } from '../endpoint/outbox.ts';
 export type { Bytes } from '../endpoint/payload.ts';
 export * from '../errors.ts';
 export { Headers } from '../handshake/headers.ts';

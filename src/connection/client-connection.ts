@@ -122,13 +122,13 @@ export class ClientConnection extends Connection {
   /** @internal */
   protected override openingTimeout(): void {
     if (this.refusal !== null) this.giveRefusal(this.refusal);
-    else this.failureError = failure('OPENING_TIMEOUT');
+    else this.ending.error = failure('OPENING_TIMEOUT');
     this.finish('deadline');
   }
 
   /** @internal A body that ended with the connection is whole. */
   protected override openingLost(): void {
-    if (this.refusal !== null) this.failureError = refused(this.refusal);
+    if (this.refusal !== null) this.ending.error = refused(this.refusal);
   }
 
   /** @internal */

@@ -6,39 +6,24 @@
  * handshake is in the subclasses.
  */
 
-import { CloseCode } from '../codec/close-code.ts';
 import { encodeClosePayload, parseClosePayload } from '../codec/close-payload.ts';
 import { Opcode } from '../codec/opcode.ts';
-import { Utf8Validator } from '../codec/utf8.ts';
-import {
-  ApplicationError,
-  type FailureError,
-  type FaultCode,
-  failure,
-  rowOf,
-  TransportError,
-  UsageError,
-} from '../errors.ts';
+import { ApplicationError, type FailureError, type FaultCode, failure, rowOf, TransportError } from '../errors.ts';
 import { TransformChain } from '../extension/chain.ts';
 import type { PayloadTransform } from '../extension/extension.ts';
 import type { Headers } from '../handshake/headers.ts';
+import { controlPayload, notOpen } from './checks.ts';
+import { Ending } from './ending.ts';
 import type { ClosingEvent, ConnectionEvent } from './events.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Incoming } from './incoming.ts';
+import { MessageSender, type SendOptions } from './message-sender.ts';
 import type { Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import { type Input, type Phase, type ReadyState, readyStateOf, transition } from './state.ts';
 
 /** Which side of the connection this is. */
 export type Role = 'client' | 'server';
-
-/** How one message is sent. */
-export interface SendOptions {
-  /** Whether extensions may compress it. Default true. */
-  readonly compress?: boolean;
-  /** Splits the message into frames of at most so many bytes (RFC 6455 section 5.4). Default: one frame. */
-  readonly fragmentSize?: number;
-}
 
 /** What both sides settled on when the connection opened. */
 export interface Agreement {
@@ -82,20 +67,13 @@ export abstract class Connection {
   /** @internal When the opening handshake, or later the closing one, must be over. */
   protected deadline: number;
   /** @internal */
-  protected failureError: FailureError | null = null;
-  /** @internal */
   protected inputEnded = false;
 
   private heartbeat: Heartbeat | null = null;
   private events: ConnectionEvent[] | null = null;
   private chain: TransformChain | null = null;
-  /** The fragmented message that is being sent. */
-  private sending: OutgoingMessage | null = null;
-  private closeQueued = false;
-  private peerClose: ClosingEvent | null = null;
-  private peerClosedFirst = false;
-  private lostCause: unknown;
-  private lost = false;
+  private messages: MessageSender | null = null;
+  private end: Ending | null = null;
   private controlFrames = 0;
   private controlWindow = 0;
   private bytesReceived = 0;
@@ -154,10 +132,7 @@ export abstract class Connection {
   receiveEnd(now: number, cause?: unknown): void {
     this.advance(now);
     this.inputEnded = true;
-    if (cause !== undefined) {
-      this.lost = true;
-      this.lostCause = cause;
-    }
+    if (cause !== undefined) this.ending.lose(cause);
   }
 
   /** `byteCount` of the bytes that were taken have been written. */
@@ -232,12 +207,9 @@ export abstract class Connection {
       case 'closed':
         return null;
       default:
-        // A peer that ended its direction can still read what is left for it; a broken transport cannot.
-        if (this.inputEnded && (this.lost || this.outgoing.unsent === 0)) {
-          this.gone();
-          return this.nextEvent();
-        }
-        return null;
+        if (!this.overNow) return null;
+        this.gone();
+        return this.nextEvent();
     }
   }
 
@@ -253,7 +225,7 @@ export abstract class Connection {
       case 'closed':
         return false;
       default:
-        return this.inputEnded && (this.lost || this.outgoing.unsent === 0);
+        return this.overNow;
     }
   }
 
@@ -264,20 +236,7 @@ export abstract class Connection {
    * @throws UsageError when the connection is not open, a fragmented message is under way, or the text is not well-formed
    */
   sendText(text: string | Uint8Array, options?: SendOptions): number {
-    this.checkSending();
-    if (typeof text !== 'string') {
-      checkBytes(text);
-      if (!this.settings.text.isValid(text, 0, text.length)) {
-        throw new UsageError('INVALID_ARGUMENT', 'the bytes to send as text are not UTF-8: send them as binary');
-      }
-      return this.sendMessage(Opcode.text, text, options);
-    }
-    if (options !== undefined || this.chain !== null)
-      return this.sendMessage(Opcode.text, this.encodeText(text), options);
-    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
-    const wireSize = this.outgoing.textFrame(0x80 | Opcode.text, text);
-    if (wireSize < 0) throw loneSurrogate();
-    return wireSize;
+    return this.sender.text(text, options) || this.overflow();
   }
 
   /**
@@ -288,11 +247,7 @@ export abstract class Connection {
    * @throws UsageError when the connection is not open or a fragmented message is under way
    */
   sendBinary(bytes: Uint8Array, options?: SendOptions): number {
-    this.checkSending();
-    checkBytes(bytes);
-    if (options !== undefined || this.chain !== null) return this.sendMessage(Opcode.binary, bytes, options);
-    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
-    return this.outgoing.frame(0x80 | Opcode.binary, bytes);
+    return this.sender.binary(bytes, options) || this.overflow();
   }
 
   /**
@@ -302,28 +257,12 @@ export abstract class Connection {
    * @throws UsageError when the connection is not open, another kind is under way, or text is not UTF-8
    */
   sendFragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean): number {
-    if (this.phase !== 'open') throw notOpen(this.readyState);
-    checkBytes(bytes);
-    if (this.sending !== null && this.sending.kind !== kind) {
-      throw new UsageError('INVALID_STATE', `a fragmented ${this.sending.kind} message is under way: end it first`);
-    }
-    const message = this.sending ?? { kind, validator: kind === 'text' ? new Utf8Validator() : null, first: true };
-    if (message.validator !== null) {
-      const validator = message.validator.clone();
-      if (!validator.push(bytes, 0, bytes.length) || (last && !validator.complete)) {
-        throw new UsageError('INVALID_ARGUMENT', 'the fragment to send as text is not UTF-8');
-      }
-      message.validator = validator;
-    }
-    const opcode = message.first ? (kind === 'text' ? Opcode.text : Opcode.binary) : Opcode.continuation;
-    this.sending = last ? null : message;
-    message.first = false;
-    return this.outgoing.frame((last ? 0x80 : 0) | opcode, bytes);
+    return this.sender.fragment(kind, bytes, last);
   }
 
   /** Whether `sendFragment` began a message that has not ended. */
   get midMessage(): boolean {
-    return this.sending !== null;
+    return this.messages?.midMessage === true;
   }
 
   /**
@@ -332,10 +271,12 @@ export abstract class Connection {
    * @internal
    */
   sendEncoded(frame: Uint8Array): number {
-    this.checkSending();
-    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
-    this.outgoing.append(frame);
-    return frame.length;
+    return this.sender.encoded(frame) || this.overflow();
+  }
+
+  /** @internal Sends a message that waited behind a stream: it was accepted, `maxBufferedAmount` is not asked again. */
+  sendAccepted(kind: 'text' | 'binary', bytes: Uint8Array, options?: SendOptions): number {
+    return this.sender.taken(kind, bytes, options);
   }
 
   /** Whether no extension changes messages. */
@@ -403,11 +344,19 @@ export abstract class Connection {
   terminate(now: number): void {
     this.advance(now);
     if (this.phase === 'closed') return;
-    this.failureError ??= new TransportError('TERMINATED');
+    this.ending.error ??= new TransportError('TERMINATED');
     this.finish('transport-gone');
   }
 
   // ── clock ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Time goes on; a smaller `now` than the last is the last. For a driver that pulls after a pause: what comes of events that
+   * waited counts from `now`.
+   */
+  advance(now: number): void {
+    if (now > this.now) this.now = now;
+  }
 
   /** When `handleTimeout` wants to be called, or `Infinity`. */
   nextTimeout(): number {
@@ -436,7 +385,7 @@ export abstract class Connection {
       }
     } else if (this.phase !== 'closed' && this.deadline <= this.now) {
       if (this.phase === 'connecting') this.openingTimeout();
-      else this.closingTimeout();
+      else this.finish('deadline');
     }
   }
 
@@ -530,14 +479,9 @@ export abstract class Connection {
     this.phase = transition(this.phase, input);
   }
 
-  /** @internal Time goes on; a smaller `now` than the last is the last. */
-  protected advance(now: number): void {
-    if (now > this.now) this.now = now;
-  }
-
   /** @internal The opening handshake failed: what is queued leaves, then the transport ends. */
   protected refuse(error: FailureError, input: 'refused' | 'close-out' | 'fail' = 'refused'): void {
-    this.failureError = error;
+    this.ending.error = error;
     this.move(input);
     this.dropInput();
     this.deadline = this.now + this.settings.closeTimeout;
@@ -605,23 +549,24 @@ export abstract class Connection {
       return null;
     }
     const echo = bytes.slice(start, end);
-    this.peerClose = { type: 'closing', code, reason };
-    this.peerClosedFirst = !this.closeQueued;
+    const { ending } = this;
+    const close: ClosingEvent = { type: 'closing', code, reason };
+    ending.receive(close);
     this.move('close-in');
     this.dropInput();
-    if (!this.closeQueued) {
+    if (ending.closeQueued) {
+      this.deadline = this.now + this.settings.closeTimeout;
+    } else {
       // §5.5.1: "the endpoint typically echos the status code it received"; some peers wait for their reason too.
       this.move('close-out');
       this.queueClose(echo);
-    } else {
-      this.deadline = this.now + this.settings.closeTimeout;
     }
-    return this.peerClose;
+    return close;
   }
 
   private queueClose(payload: Uint8Array): void {
-    this.closeQueued = true;
-    this.sending = null;
+    this.ending.closeQueued = true;
+    this.messages?.abandon();
     this.outgoing.flushPong();
     this.outgoing.frame(0x80 | Opcode.close, payload);
     this.deadline = this.now + this.settings.closeTimeout;
@@ -630,10 +575,9 @@ export abstract class Connection {
   /** §7.1.7: fails the connection; the peer is told why if it still can be. */
   private failWith(error: FailureError): void {
     if (this.phase === 'closed' || this.phase === 'failing' || this.phase === 'draining') return;
-    this.failureError = error;
-    const { closeCode } = rowOf(error.code);
-    if (closeCode !== undefined && !this.closeQueued)
-      this.queueClose(encodeClosePayload(closeCode, rowOf(error.code).text));
+    this.ending.error = error;
+    const { closeCode, text } = rowOf(error.code);
+    if (closeCode !== undefined && !this.ending.closeQueued) this.queueClose(encodeClosePayload(closeCode, text));
     this.move('fail');
     this.dropInput();
     this.deadline = this.now + this.settings.closeTimeout;
@@ -644,113 +588,39 @@ export abstract class Connection {
     return 0;
   }
 
-  private closingTimeout(): void {
-    if (this.peerClose === null) this.failureError ??= failure('CLOSING_TIMEOUT');
-    this.finish('deadline');
+  /** Whether the end has come: a peer that ended its direction can still read what is left for it, a broken transport cannot. */
+  private get overNow(): boolean {
+    return this.inputEnded && (this.ending.lost || this.outgoing.unsent === 0);
   }
 
   /** The transport is gone, in order or broken. */
   private gone(): void {
     if (this.phase === 'connecting') this.openingLost();
-    if (this.peerClose === null || !this.closeQueued) {
-      this.failureError ??= failure(this.lost ? 'TRANSPORT_FAILED' : 'TRANSPORT_ENDED', '', this.lostCause);
-    }
     this.finish('transport-gone');
   }
 
   /** @internal §7.1.4: the connection is closed. */
   protected finish(input: 'transport-gone' | 'deadline'): void {
+    const { unsent } = this.outgoing;
     this.move(input);
     this.dropInput();
     this.outgoing.dispose();
     this.chain?.release();
-    const { peerClose } = this;
-    const clean = peerClose !== null && this.closeQueued;
-    this.emit({
-      type: 'closed',
-      code: peerClose === null ? CloseCode.abnormal : peerClose.code,
-      reason: peerClose === null ? '' : peerClose.reason,
-      clean,
-      remote: this.peerClosedFirst,
-      error: clean ? null : this.failureError,
-    });
+    this.emit(this.ending.closed(input, unsent));
   }
 
-  private checkSending(): void {
+  /** @internal How it ends, from the moment that it begins to. */
+  protected get ending(): Ending {
+    this.end ??= new Ending();
+    return this.end;
+  }
+
+  /** What sends messages, while that is possible. */
+  private get sender(): MessageSender {
     if (this.phase !== 'open') throw notOpen(this.readyState);
-    if (this.sending !== null) throw new UsageError('INVALID_STATE', 'a fragmented message is under way: end it first');
+    this.messages ??= new MessageSender(this.outgoing, this.settings, this.chain);
+    return this.messages;
   }
-
-  private encodeText(text: string): Uint8Array {
-    const size = this.settings.text.byteLength(text);
-    if (size < 0) throw loneSurrogate();
-    const bytes = this.settings.memory.exact(size);
-    this.settings.text.encodeInto(text, bytes, 0);
-    return bytes;
-  }
-
-  /** A message that extensions change or that is split into fragments. */
-  private sendMessage(opcode: Opcode, bytes: Uint8Array, options?: SendOptions): number {
-    const size = options?.fragmentSize;
-    checkFragmentSize(size);
-    if (this.outgoing.unsent >= this.settings.maxBufferedAmount) return this.overflow();
-    let payload = bytes;
-    let first: number = opcode;
-    if (this.chain !== null && options?.compress !== false) {
-      const encoded = this.chain.encode(bytes, opcode === Opcode.text ? 'text' : 'binary');
-      payload = encoded.payload;
-      first |= encoded.rsvBits;
-    }
-    if (size === undefined || payload.length <= size) return this.outgoing.frame(0x80 | first, payload);
-    let wireSize = 0;
-    for (let at = 0; at < payload.length; at += size) {
-      const last = at + size >= payload.length;
-      wireSize += this.outgoing.frame((last ? 0x80 : 0) | (at === 0 ? first : 0), payload.subarray(at, at + size));
-    }
-    return wireSize;
-  }
-}
-
-interface OutgoingMessage {
-  readonly kind: 'text' | 'binary';
-  validator: Utf8Validator | null;
-  first: boolean;
-}
-
-function controlPayload(payload: Uint8Array): Uint8Array {
-  checkBytes(payload);
-  // §5.5: "All control frames MUST have a payload length of 125 bytes or less"
-  if (payload.length > 125) {
-    throw new UsageError(
-      'INVALID_ARGUMENT',
-      `the payload of a ping or pong is at most 125 bytes, not ${payload.length}`,
-    );
-  }
-  return payload.slice();
-}
-
-/** Anything else would be counted wrong, or sent as garbage. A view of wider elements is not counted in bytes. */
-function checkBytes(bytes: Uint8Array): void {
-  if ((bytes as Uint8Array | null | undefined)?.BYTES_PER_ELEMENT !== 1) {
-    throw new UsageError('INVALID_ARGUMENT', 'what is sent must be a Uint8Array');
-  }
-}
-
-function notOpen(state: ReadyState): UsageError {
-  return new UsageError('INVALID_STATE', `the connection is ${state}, not open`);
-}
-
-function loneSurrogate(): UsageError {
-  return new UsageError(
-    'INVALID_ARGUMENT',
-    'the text has a lone surrogate and cannot be UTF-8: see String.prototype.toWellFormed',
-  );
 }
 
 const NONE = /* @__PURE__ */ new Uint8Array(0);
-
-/** @throws UsageError unless it is absent or a whole number above 0 */
-export function checkFragmentSize(size: number | undefined): void {
-  if (size === undefined || (Number.isSafeInteger(size) && size > 0)) return;
-  throw new UsageError('INVALID_ARGUMENT', `fragmentSize must be a whole number of bytes above 0, not ${String(size)}`);
-}

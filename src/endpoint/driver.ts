@@ -75,7 +75,9 @@ export class Driver implements TransportSink, Wakeable {
     this.over = true;
     // If nobody takes events, only the heartbeat can tell that the peer is gone.
     if (this.paused) this.connection.resumeInput(this.clock.now());
-    this.connection.receiveEnd(this.clock.now(), cause);
+    // What was not written never will be: that is a broken transport too, whatever it says of itself.
+    const unsent = this.transport.unwritten > 0 || this.connection.outgoingLength > 0;
+    this.connection.receiveEnd(this.clock.now(), cause ?? (unsent ? new Error('closed before all was written') : undefined));
     this.turn();
   }
 
@@ -138,7 +140,7 @@ export class Driver implements TransportSink, Wakeable {
     this.deferred = false;
     this.yielding = false;
     // What was held back is looked at now: deadlines that follow from it count from now.
-    this.connection.outgoingWritten(0, this.clock.now());
+    this.connection.advance(this.clock.now());
     this.turn();
   }
 

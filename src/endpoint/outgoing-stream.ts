@@ -4,7 +4,9 @@
  */
 
 import type { TextCodec } from '../codec/utf8.ts';
-import type { Connection, SendOptions } from '../connection/connection.ts';
+import { encodeText } from '../connection/checks.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SendOptions } from '../connection/message-sender.ts';
 import { UsageError } from '../errors.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import { type Bytes, toBytes } from './payload.ts';
@@ -14,9 +16,9 @@ export type StreamSource = AsyncIterable<string | Bytes> | Iterable<string | Byt
 
 /** A whole message that waits until the stream has ended. */
 export interface Queued {
+  readonly kind: 'text' | 'binary';
   readonly bytes: Uint8Array;
-  readonly isText: boolean;
-  readonly options: SendOptions | null;
+  readonly options: SendOptions | undefined;
   readonly wireSize: number;
 }
 
@@ -67,7 +69,7 @@ export class OutgoingStream implements Wakeable {
         const text = half + chunk;
         const cut = isHighSurrogate(text.charCodeAt(text.length - 1)) ? text.length - 1 : text.length;
         half = text.slice(cut);
-        bytes = this.encode(text.slice(0, cut));
+        bytes = encodeText(this.text, text.slice(0, cut));
       } else {
         bytes = toBytes(chunk, 'a chunk of sendStream').slice();
       }
@@ -149,14 +151,6 @@ export class OutgoingStream implements Wakeable {
   private stopTimer(): void {
     this.clock?.cancel(this, this.wakeAt);
     this.clock = null;
-  }
-
-  private encode(text: string): Uint8Array {
-    const size = this.text.byteLength(text);
-    if (size < 0) throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text has a lone surrogate');
-    const bytes = new Uint8Array(size);
-    this.text.encodeInto(text, bytes, 0);
-    return bytes;
   }
 }
 

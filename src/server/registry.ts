@@ -5,7 +5,8 @@
 import { headerSize, writeHeader } from '../codec/frame-encoder.ts';
 import { Opcode } from '../codec/opcode.ts';
 import type { TextCodec } from '../codec/utf8.ts';
-import type { Endpoint, SendResult } from '../endpoint/endpoint.ts';
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import type { SendResult } from '../endpoint/outbox.ts';
 import { type Bytes, toBytes } from '../endpoint/payload.ts';
 import { UsageError } from '../errors.ts';
 

@@ -5,7 +5,7 @@ import { pair } from '../../src/testing.ts';
 import { closePayload, join, OP, pattern } from '../rfc6455/support.ts';
 import { ScriptTransport, script } from './script.ts';
 
-const TYPES = ['open', 'message', 'fragment', 'ping', 'pong', 'drain', 'error', 'close'] as const;
+const TYPES = ['open', 'message', 'ping', 'pong', 'drain', 'error', 'close'] as const;
 
 describe('order', () => {
   it('open, then anything, then at most one error, then exactly one close, on both sides', async () => {
@@ -95,17 +95,70 @@ describe('the consumer', () => {
 
   it('one kind at a time: a second is a UsageError, until the first is gone', async () => {
     const { endpoint } = script({ delivery: 'fragment' });
-    const undo = endpoint.on('message', () => {});
-    expect(() => endpoint[Symbol.asyncIterator]()).toThrow(UsageError);
+    const undo = endpoint.on('fragment', () => {});
     expect(() => endpoint.fragments()).toThrow(UsageError);
     undo();
     const iterator = endpoint.fragments();
     expect(() => endpoint.on('fragment', () => {})).toThrow(UsageError);
-    expect(() => endpoint.on('message', () => {})).toThrow(UsageError);
     expect(() => endpoint.fragments()).toThrow(UsageError);
-    expect(() => endpoint[Symbol.asyncIterator]()).toThrow(UsageError);
     await iterator.return!();
     endpoint.on('fragment', () => {});
+  });
+
+  it('of what is not delivered is a UsageError that names the option', () => {
+    const whole = script().endpoint;
+    expect(() => whole.on('fragment', () => {})).toThrow("on('fragment') needs the option delivery: 'fragment'");
+    expect(() => whole.fragments()).toThrow("fragments() needs the option delivery: 'fragment'");
+    const pieces = script({ delivery: 'fragment' }).endpoint;
+    expect(() => pieces.on('message', () => {})).toThrow("on('message') needs the option delivery: 'message'");
+    expect(() => pieces[Symbol.asyncIterator]()).toThrow("iteration needs the option delivery: 'message'");
+  });
+
+  it('what an iterator leaves behind goes to the next consumer, in order', async () => {
+    const { client, server, clock } = pair();
+    await clock.settle();
+    for (let i = 0; i < 40; i++) client.send(String(i));
+    const seen: (string | Uint8Array)[] = [];
+    const first = server[Symbol.asyncIterator]();
+    await clock.settle();
+    seen.push((await first.next()).value!.data);
+    await first.return!();
+    client.send('40');
+    await clock.settle();
+    const second = server[Symbol.asyncIterator]();
+    await clock.settle();
+    for (let i = 0; i < 5; i++) seen.push((await second.next()).value!.data);
+    await second.return!();
+    const undo = server.on('message', ({ data }) => {
+      seen.push(data);
+      if (data === '20') undo();
+    });
+    await clock.settle();
+    expect(seen.at(-1)).toBe('20');
+    server.on('message', ({ data }) => seen.push(data));
+    await clock.settle();
+    expect(seen).toEqual(Array.from({ length: 41 }, (_, i) => String(i)));
+  });
+
+  it('what an iterator leaves behind comes one at a time to a listener that returns promises', async () => {
+    const { client, server, clock } = pair();
+    await clock.settle();
+    for (let i = 0; i < 6; i++) client.send(String(i));
+    const iterator = server[Symbol.asyncIterator]();
+    await clock.settle();
+    await iterator.return!();
+    const seen: (string | Uint8Array)[] = [];
+    const settle: (() => void)[] = [];
+    server.on('message', ({ data }) => {
+      seen.push(data);
+      return new Promise<void>((resolve) => settle.push(resolve));
+    });
+    for (let i = 1; i <= 6; i++) {
+      await clock.settle();
+      expect(seen.length).toBe(i);
+      settle.shift()!();
+    }
+    expect(seen).toEqual(['0', '1', '2', '3', '4', '5']);
   });
 
   it('fragments() needs delivery by fragment', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/index.ts';
 import { pair } from '../../src/testing.ts';
-import { bytesOf, closePayload, join, OP, pattern, ROLES, textOf } from '../rfc6455/support.ts';
+import { bytesOf, closePayload, frame, join, OP, pattern, ROLES, textOf } from '../rfc6455/support.ts';
 import { ScriptTransport, script } from './script.ts';
 
 for (const role of ROLES) {
@@ -208,6 +208,22 @@ describe('ping, close, terminate, statistics', () => {
     expect(clock.pendingAlarms).toBe(0);
     expect(() => client.close(1005)).toThrow(UsageError);
     expect(() => client.close(1000, 'x'.repeat(124))).toThrow(UsageError);
+    expect(() => client.close(null as unknown as number)).toThrow('a close code is a number, not null');
+  });
+
+  it('is not clean when our Close never left: the transport broke, ended or did not take it in time', async () => {
+    for (const end of ['broken', 'ended', 'late'] as const) {
+      const transport = new ScriptTransport(0);
+      const { endpoint, clock } = script({}, transport);
+      endpoint.resume();
+      endpoint.send('x');
+      transport.sink!.received(frame({ opcode: OP.close, payload: closePayload(4000, 'bye'), mask: 0x01020304 }));
+      if (end === 'broken') transport.sink!.closed(new Error('reset'));
+      if (end === 'ended') transport.sink!.closed();
+      await clock.run(20_000);
+      const code = { broken: 'TRANSPORT_FAILED', ended: 'TRANSPORT_FAILED', late: 'CLOSING_TIMEOUT' }[end];
+      expect(await endpoint.closed, end).toMatchObject({ clean: false, code: 4000, reason: 'bye', error: { code } });
+    }
   });
 
   it('close() while connecting resolves too', async () => {

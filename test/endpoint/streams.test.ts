@@ -131,6 +131,24 @@ describe('sendStream and backpressure', () => {
     await clock.settle();
   });
 
+  it('what was accepted behind a stream is sent, however much the last fragment took', async () => {
+    const transport = new ScriptTransport();
+    const { endpoint, clock } = script({ maxBufferedAmount: 1_000, overflow: 'refuse' }, transport);
+    const { source, give, end } = faucet<Uint8Array>();
+    const streamed = endpoint.sendStream('binary', source);
+    await clock.settle();
+    for (const data of ['a', 'b', 'c']) expect(endpoint.send(data).success).toBe(true);
+    transport.appetite = 0;
+    give(pattern(5_000));
+    end();
+    await clock.settle();
+    transport.drain();
+    await clock.settle();
+    expect((await streamed).success).toBe(true);
+    expect(transport.frames.slice(-3).map(({ payload }) => textOf(payload))).toEqual(['a', 'b', 'c']);
+    expect(endpoint.statistics.messagesSent).toBe(4);
+  });
+
   it('a second stream, a wrong kind or a wrong chunk is a UsageError', async () => {
     const { endpoint, clock } = script();
     const { source } = faucet<string>();

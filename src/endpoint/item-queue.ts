@@ -13,11 +13,11 @@ export class ItemQueue<T> implements AsyncIterableIterator<T, undefined> {
   private readonly waiters: Waiter<T>[] = [];
   private readonly limit: number;
   private readonly onTaken: () => void;
-  private readonly onReturn: () => void;
+  private readonly onReturn: (left: T[]) => void;
   private over = false;
   private error: FailureError | null = null;
 
-  constructor(limit: number, onTaken: () => void, onReturn: () => void) {
+  constructor(limit: number, onTaken: () => void, onReturn: (left: T[]) => void) {
     this.limit = limit;
     this.onTaken = onTaken;
     this.onReturn = onReturn;
@@ -57,10 +57,9 @@ export class ItemQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
-    this.items.length = 0;
     this.end(null);
     this.error = null;
-    this.onReturn();
+    this.onReturn(this.items.splice(0));
     return Promise.resolve({ done: true, value: undefined });
   }
 

@@ -1,0 +1,68 @@
+/**
+ * All events of an endpoint in one place: for bridges, logs, and systems that have one callback for everything, with the
+ * numbers that some of those give their events.
+ */
+
+import type {
+  FragmentEvent,
+  MessageEvent,
+  OpenEvent,
+  PingEvent,
+  PongEvent,
+  ProgressEvent,
+} from '../connection/events.ts';
+import type { FailureError } from '../errors.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { CloseEvent, DrainEvent, EventName } from './events.ts';
+
+/** The connection failed; `close` follows. What listeners of `error` get is in `error`. */
+export interface ErrorEvent {
+  readonly type: 'error';
+  readonly error: FailureError;
+}
+
+/** Any event of an endpoint. `type` tells which. */
+export type AnyEvent =
+  | OpenEvent
+  | MessageEvent
+  | FragmentEvent
+  | ProgressEvent
+  | PingEvent
+  | PongEvent
+  | DrainEvent
+  | ErrorEvent
+  | CloseEvent;
+
+/**
+ * A number for each type of event: `EventNumber[event.type]`. 0 to 6 are those of IXWebSocket and of the 4D plugin over it,
+ * whose "fragment" is both our `fragment` and our `progress`; 7 is ours.
+ */
+export const EventNumber = {
+  message: 0,
+  open: 1,
+  close: 2,
+  error: 3,
+  ping: 4,
+  pong: 5,
+  fragment: 6,
+  progress: 6,
+  drain: 7,
+} as const;
+
+/** One of the values of {@link EventNumber}. */
+export type EventNumber = (typeof EventNumber)[keyof typeof EventNumber];
+
+/**
+ * Listens to every event of an endpoint. Messages and fragments go to listeners then, and to no iterator.
+ *
+ * @throws UsageError when messages already go to an iterator
+ */
+export function onAnyEvent<Socket extends Endpoint>(
+  socket: Socket,
+  listener: (socket: Socket, event: AnyEvent) => unknown,
+): void {
+  for (const type of Object.keys(EventNumber) as EventName[]) {
+    if (type === 'error') socket.on(type, (error) => listener(socket, { type, error }));
+    else socket.on(type, (event) => listener(socket, event as AnyEvent));
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * What an endpoint sends: whole messages, one message as a stream with others waiting behind it, and the waits until it has
+ * left. It knows the caps and the water mark, not the frames.
+ */
+
+import { headerSize } from '../codec/frame-encoder.ts';
+import { checkFragmentSize, checkText, encodeText } from '../connection/checks.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SendOptions as EngineSendOptions } from '../connection/message-sender.ts';
+import { UsageError } from '../errors.ts';
+import type { Clock } from '../transport/transport.ts';
+import type { EndpointSettings } from './options.ts';
+import { OutgoingStream, type StreamSource } from './outgoing-stream.ts';
+import { type Bytes, toBytes } from './payload.ts';
+
+/** How one message is sent. */
+export interface SendOptions extends EngineSendOptions {
+  /** Text (false) or binary (true). Default: strings are text, bytes are binary. */
+  readonly binary?: boolean;
+}
+
+/** What became of a message. */
+export interface SendResult {
+  /** Whether it was queued. False means that nothing was written. */
+  readonly success: boolean;
+  /** Why not. */
+  readonly code: 'not-open' | 'overflow' | 'compression' | null;
+  /** Bytes of the message. */
+  readonly payloadSize: number;
+  /** Bytes that it takes on the wire, headers included. */
+  readonly wireSize: number;
+  /** Whether an extension could not take the message. */
+  readonly compressionError: boolean;
+  /** Whether more is welcome; if not, wait for `drain` or `drained()`. */
+  readonly writable: boolean;
+}
+
+/** What the outbox needs of its endpoint. */
+export interface OutboxOwner {
+  /** Something was queued. */
+  touch(): void;
+  /** The source of a stream threw. */
+  streamFailed(error: unknown): void;
+}
+
+/** The outgoing side of one endpoint. */
+export class Outbox {
+  /** Messages queued whole. */
+  sent = 0;
+  private readonly connection: Connection;
+  private readonly settings: EndpointSettings;
+  private readonly clock: Clock;
+  private readonly owner: OutboxOwner;
+  /** Somebody was told that no more is welcome. */
+  private full = false;
+  private stream: OutgoingStream | null = null;
+  private drainWaiters: ((drained: boolean) => void)[] | null = null;
+  private streamWaiter: ((drained: boolean) => void) | null = null;
+
+  constructor(connection: Connection, settings: EndpointSettings, clock: Clock, owner: OutboxOwner) {
+    this.connection = connection;
+    this.settings = settings;
+    this.clock = clock;
+    this.owner = owner;
+  }
+
+  /** Bytes accepted and not yet written. */
+  get bufferedAmount(): number {
+    return this.connection.bufferedAmount + (this.stream === null ? 0 : this.stream.queuedBytes);
+  }
+
+  get writable(): boolean {
+    return this.connection.readyState === 'open' && this.bufferedAmount < this.settings.highWaterMark;
+  }
+
+  // ── whole messages ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  send(data: string | Bytes, options?: SendOptions): SendResult {
+    if (options !== undefined) checkOptions(options);
+    const binary = options?.binary;
+    if (typeof data === 'string' && binary !== true) return this.message(data, true, options);
+    const bytes =
+      typeof data === 'string' ? encodeText(this.settings.connection.text, data) : toBytes(data, 'what is sent');
+    return this.message(bytes, binary === false, options);
+  }
+
+  private message(data: string | Uint8Array, isText: boolean, options?: SendOptions): SendResult {
+    const { connection, stream } = this;
+    if (connection.readyState !== 'open' || stream?.closing === true) return refused('not-open', data.length);
+    if (stream !== null) return this.queueBehind(stream, data, isText, options);
+    const engineOptions = options?.compress === undefined && options?.fragmentSize === undefined ? undefined : options;
+    const wireSize = isText
+      ? connection.sendText(data, engineOptions)
+      : connection.sendBinary(data as Uint8Array, engineOptions);
+    this.owner.touch();
+    if (wireSize === 0) return this.overflowed(data.length);
+    this.sent++;
+    const writable = connection.bufferedAmount < this.settings.highWaterMark;
+    if (!writable) this.full = true;
+    const payloadSize = typeof data === 'string' ? this.payloadSize(wireSize, data, engineOptions) : data.length;
+    return accepted(payloadSize, wireSize, writable);
+  }
+
+  /** Sends frames that were encoded once for many; null if this connection's messages are changed on their way. */
+  sendEncoded(frames: Uint8Array, payloadSize: number): SendResult | null {
+    const { connection } = this;
+    if (!connection.sendsPlain || this.stream !== null) return null;
+    if (connection.readyState !== 'open') return refused('not-open', payloadSize);
+    const wireSize = connection.sendEncoded(frames);
+    this.owner.touch();
+    if (wireSize === 0) return this.overflowed(payloadSize);
+    this.sent++;
+    const { writable } = this;
+    if (!writable) this.full = true;
+    return accepted(payloadSize, wireSize, writable);
+  }
+
+  /** Whoever was refused waits for `drain`, even where `maxBufferedAmount` is below `highWaterMark`. */
+  private overflowed(payloadSize: number): SendResult {
+    if (this.connection.readyState === 'open') this.full = true;
+    return refused('overflow', payloadSize);
+  }
+
+  private payloadSize(wireSize: number, text: string, options: SendOptions | undefined): number {
+    if (options !== undefined || !this.connection.sendsWhole) return this.settings.connection.text.byteLength(text);
+    const masked = this.connection.role === 'client' ? 4 : 0;
+    const bare = wireSize - masked;
+    return bare - (bare < 128 ? 2 : bare < 65_540 ? 4 : 10);
+  }
+
+  // ── a stream, and what waits behind it ─────────────────────────────────────────────────────────────────────────────
+
+  sendStream(kind: 'text' | 'binary', source: StreamSource): Promise<SendResult> {
+    if (kind !== 'text' && kind !== 'binary')
+      throw new UsageError('INVALID_ARGUMENT', "sendStream: kind must be 'text' or 'binary'");
+    if (this.stream !== null)
+      throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
+    if (this.connection.readyState !== 'open') return Promise.resolve(refused('not-open', 0));
+    const stream = new OutgoingStream(this.connection, this.settings.connection.text, {
+      touch: () => this.owner.touch(),
+      drained: () => this.belowMark(),
+    });
+    this.stream = stream;
+    return stream.run(kind, source).then(
+      (sent) => {
+        this.endStream(stream);
+        if (sent === null) return refused('not-open', 0);
+        this.sent++;
+        return accepted(sent.payloadSize, sent.wireSize, this.writable);
+      },
+      (error: unknown) => {
+        this.stream = null;
+        this.owner.streamFailed(error);
+        throw error;
+      },
+    );
+  }
+
+  private queueBehind(
+    stream: OutgoingStream,
+    data: string | Uint8Array,
+    isText: boolean,
+    options?: SendOptions,
+  ): SendResult {
+    const { text, maxBufferedAmount } = this.settings.connection;
+    checkFragmentSize(options?.fragmentSize);
+    const bytes = typeof data === 'string' ? encodeText(text, data) : data.slice();
+    if (isText && typeof data !== 'string') checkText(text, bytes);
+    if (this.bufferedAmount >= maxBufferedAmount) return this.overflowed(bytes.length);
+    const wireSize = headerSize(bytes.length, this.connection.role === 'client') + bytes.length;
+    stream.queue({ kind: isText ? 'text' : 'binary', bytes, options, wireSize });
+    this.full = true;
+    return accepted(bytes.length, wireSize, this.writable);
+  }
+
+  /** The stream has ended: what waited behind it leaves, all of it, for it was accepted; then the Close. */
+  private endStream(stream: OutgoingStream): void {
+    if (this.stream !== stream) return;
+    const { connection } = this;
+    this.stream = null;
+    for (const { kind, bytes, options } of stream.takeQueued()) {
+      if (connection.readyState !== 'open') return;
+      connection.sendAccepted(kind, bytes, options);
+      this.sent++;
+    }
+    const { closeWith } = stream;
+    if (closeWith !== null) connection.close(this.clock.now(), closeWith.code, closeWith.reason);
+    this.owner.touch();
+  }
+
+  /** Lets an open stream end before the Close, for at most `closeTimeout`; false if there is none to wait for. */
+  closeBehindStream(code: number, reason: string, expired: () => void): boolean {
+    if (this.stream === null || this.connection.readyState !== 'open') return false;
+    this.stream.closeAfter(code, reason, this.clock, this.settings.connection.closeTimeout, expired);
+    return true;
+  }
+
+  // ── waiting until it has left ──────────────────────────────────────────────────────────────────────────────────────
+
+  drained(): Promise<boolean> {
+    if (this.bufferedAmount === 0) return Promise.resolve(this.connection.readyState !== 'closed');
+    return new Promise((resolve) => {
+      this.drainWaiters ??= [];
+      this.drainWaiters.push(resolve);
+    });
+  }
+
+  /** For a stream: what queues behind it must not keep it waiting. */
+  private belowMark(): Promise<boolean> {
+    if (this.connection.bufferedAmount < this.settings.highWaterMark) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.streamWaiter = resolve;
+    });
+  }
+
+  /** Output left; true when everything did and somebody waits for `drain`. */
+  progressed(): boolean {
+    if (this.streamWaiter !== null && this.connection.bufferedAmount < this.settings.highWaterMark) {
+      this.streamWaiter(true);
+      this.streamWaiter = null;
+    }
+    if (!this.full && this.drainWaiters === null) return false;
+    if (this.bufferedAmount !== 0) return false;
+    const waiters = this.drainWaiters;
+    this.drainWaiters = null;
+    if (waiters !== null) for (const resolve of waiters) resolve(true);
+    const { full } = this;
+    this.full = false;
+    return full;
+  }
+
+  /** The connection is over. */
+  end(): void {
+    this.stream?.abort();
+    this.stream = null;
+    const waiters = this.drainWaiters ?? [];
+    this.drainWaiters = null;
+    for (const resolve of waiters) resolve(false);
+    this.streamWaiter?.(false);
+    this.streamWaiter = null;
+  }
+}
+
+function checkOptions(options: SendOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new UsageError('INVALID_ARGUMENT', 'send takes its options as an object: { binary, compress, fragmentSize }');
+  }
+  checkFlag('binary', options.binary);
+  checkFlag('compress', options.compress);
+}
+
+function checkFlag(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw new UsageError('INVALID_ARGUMENT', `send: ${name} must be true or false, not ${String(value)}`);
+}
+
+function accepted(payloadSize: number, wireSize: number, writable: boolean): SendResult {
+  return { success: true, code: null, payloadSize, wireSize, compressionError: false, writable };
+}
+
+function refused(code: 'not-open' | 'overflow' | 'compression', payloadSize: number): SendResult {
+  return { success: false, code, payloadSize, wireSize: 0, compressionError: code === 'compression', writable: false };
+}
