@@ -77,7 +77,10 @@ export class Driver implements TransportSink, Wakeable {
     if (this.paused) this.connection.resumeInput(this.clock.now());
     // What was not written never will be: that is a broken transport too, whatever it says of itself.
     const unsent = this.transport.unwritten > 0 || this.connection.outgoingLength > 0;
-    this.connection.receiveEnd(this.clock.now(), cause ?? (unsent ? new Error('closed before all was written') : undefined));
+    this.connection.receiveEnd(
+      this.clock.now(),
+      cause ?? (unsent ? new Error('closed before all was written') : undefined),
+    );
     this.turn();
   }
 

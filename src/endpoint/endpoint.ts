@@ -232,6 +232,11 @@ export class Endpoint implements Consumer, InboxOwner, OutboxOwner, AsyncIterabl
     return this.outbox.sendStream(kind, source);
   }
 
+  /** Sends one fragment of a message; `last` ends it, and no other message may come before. Throws as `send` does. */
+  sendFragment(kind: 'text' | 'binary', data: Bytes, last: boolean): SendResult {
+    return this.outbox.fragment(kind, data, last);
+  }
+
   /**
    * Sends a ping. Do not await it inside a message listener: the pong waits in line behind the listener's own promise, unless
    * `concurrency` is above 1.
@@ -383,7 +388,7 @@ export class Endpoint implements Consumer, InboxOwner, OutboxOwner, AsyncIterabl
     this.driver.touch();
   }
 
-  /** @internal What a listener, handler or hook of the application threw. */
+  /** @hidden What a listener, handler or hook of the application threw. */
   report(error: unknown, event: EventName): void {
     const { onListenerError } = this.settings;
     if (onListenerError !== null && onListenerError !== undefined) {

@@ -101,6 +101,23 @@ export class Outbox {
     return accepted(payloadSize, wireSize, writable);
   }
 
+  /** One fragment of a message that the caller ends. */
+  fragment(kind: 'text' | 'binary', data: Bytes, last: boolean): SendResult {
+    const { connection } = this;
+    const bytes = toBytes(data, 'a fragment');
+    if (kind !== 'text' && kind !== 'binary')
+      throw new UsageError('INVALID_ARGUMENT', "sendFragment: kind must be 'text' or 'binary'");
+    if (this.stream !== null)
+      throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
+    if (connection.readyState !== 'open') return refused('not-open', bytes.length);
+    const wireSize = connection.sendFragment(kind, bytes, last);
+    this.owner.touch();
+    if (last) this.sent++;
+    const writable = connection.bufferedAmount < this.settings.highWaterMark;
+    if (!writable) this.full = true;
+    return accepted(bytes.length, wireSize, writable);
+  }
+
   /** Sends frames that were encoded once for many; null if this connection's messages are changed on their way. */
   sendEncoded(frames: Uint8Array, payloadSize: number): SendResult | null {
     const { connection } = this;
@@ -136,6 +153,8 @@ export class Outbox {
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
     if (this.connection.readyState !== 'open') return Promise.resolve(refused('not-open', 0));
+    if (this.connection.midMessage)
+      throw new UsageError('INVALID_STATE', 'a fragmented message is under way: end it first');
     const stream = new OutgoingStream(this.connection, this.settings.connection.text, {
       touch: () => this.owner.touch(),
       drained: () => this.belowMark(),

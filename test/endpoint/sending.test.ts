@@ -217,7 +217,7 @@ describe('ping, close, terminate, statistics', () => {
       const { endpoint, clock } = script({}, transport);
       endpoint.resume();
       endpoint.send('x');
-      transport.sink!.received(frame({ opcode: OP.close, payload: closePayload(4000, 'bye'), mask: 0x01020304 }));
+      transport.sink!.received(frame({ opcode: OP.close, payload: closePayload(4000, 'bye'), mask: [1, 2, 3, 4] }));
       if (end === 'broken') transport.sink!.closed(new Error('reset'));
       if (end === 'ended') transport.sink!.closed();
       await clock.run(20_000);

@@ -118,6 +118,8 @@ export function observe(connection: Connection, steps: readonly Step[], delivery
         connection.receiveEnd(now, step.cause);
         break;
       case 'advance': {
+        // A Close that has not left when its deadline passes was not exchanged: late means later in the same instant.
+        drain();
         const end = now + step.by;
         for (let at = connection.nextTimeout(); at <= end; at = connection.nextTimeout()) {
           now = Math.max(now, at);
