@@ -6,45 +6,62 @@ import type { Bench } from './harness/bench.ts';
 import { createLoadGenerator } from './harness/load-generator.ts';
 import { describeMachine, machineLine } from './harness/machine.ts';
 import { parseOptions, USAGE } from './harness/options.ts';
+import { installPeers } from './harness/peers.ts';
 import type { SuiteReport } from './harness/result.ts';
 import { drawChart } from './harness/svg.ts';
 import { printTable } from './harness/table.ts';
 import { broadcast } from './suites/broadcast.ts';
 import { client } from './suites/client.ts';
 import { codec } from './suites/codec.ts';
+import { type DeflateReport, deflate, printDeflate } from './suites/deflate.ts';
 import { echo } from './suites/echo.ts';
 import { fragments } from './suites/fragments.ts';
+import { gateway } from './suites/gateway.ts';
+import { guard, printGuard } from './suites/guard.ts';
 import { handshake } from './suites/handshake.ts';
 import { idle } from './suites/idle.ts';
+import { overview } from './suites/overview.ts';
 import { scale } from './suites/scale.ts';
 import { printTargets, targets } from './suites/targets.ts';
 import { tls } from './suites/tls.ts';
 
 const SUITES: Readonly<Record<string, (bench: Bench) => Promise<SuiteReport>>> = {
+  overview,
   echo,
   codec,
   fragments,
   broadcast,
   client,
   handshake,
+  gateway,
   idle,
   tls,
   scale,
 };
 const DEFAULT = ['echo', 'codec'];
+/** No part of `all`: what they print is of another form. */
+const ALONE = ['targets', 'deflate', 'guard'];
 
 const options = parseOptions(process.argv.slice(2));
 const names =
   options.suites.length === 0 ? DEFAULT : options.suites.includes('all') ? Object.keys(SUITES) : options.suites;
-const unknown = names.find((name) => name !== 'targets' && !(name in SUITES));
+const unknown = names.find((name) => !ALONE.includes(name) && !(name in SUITES));
 if (options.help || unknown !== undefined) {
   console.log(USAGE);
-  console.log(`suites: ${Object.keys(SUITES).join(' ')}, all, targets (default: ${DEFAULT.join(' ')})`);
+  console.log(`suites: ${Object.keys(SUITES).join(' ')}, all, ${ALONE.join(', ')} (default: ${DEFAULT.join(' ')})`);
   if (unknown !== undefined) console.error(`unknown suite ${unknown}`);
   process.exit(unknown === undefined ? 0 : 1);
 }
 
+if (names.includes('guard')) {
+  const verdicts = guard(options);
+  console.log(options.json ? JSON.stringify({ rows: verdicts }, null, 2) : printGuard(verdicts));
+  process.exit(verdicts.every(({ ok }) => ok) ? 0 : 1);
+}
+
 const started = performance.now();
+const trouble = names.includes('targets') ? installPeers() : null;
+if (trouble !== null) console.error(trouble);
 const machine = describeMachine();
 const load = createLoadGenerator(options.nodeLoad);
 const bench: Bench = { options, load, progress };
@@ -60,11 +77,17 @@ text(
 
 const reports: SuiteReport[] = [];
 let rows: Awaited<ReturnType<typeof targets>> | null = null;
+let compression: DeflateReport | null = null;
 for (const name of names) {
   if (name === 'targets') {
     rows = await targets(bench);
     progress('');
     text(printTargets(rows));
+  } else if (name === 'deflate') {
+    compression = await deflate(bench);
+    progress('');
+    text(printDeflate(compression));
+    if (!compression.ok) process.exitCode = 1;
   } else {
     const report = await SUITES[name]!(bench);
     reports.push(report);
@@ -86,10 +109,19 @@ if (options.json) {
   const { rounds, duration } = options;
   const head = { machine, load: load.description, rounds, duration, seconds };
   console.log(
-    JSON.stringify({ ...(rows ? { rows } : {}), ...(reports.length > 0 ? { suites: reports } : {}), ...head }, null, 2),
+    JSON.stringify(
+      {
+        ...(rows ? { rows } : {}),
+        ...(compression ? { compression } : {}),
+        ...(reports.length > 0 ? { suites: reports } : {}),
+        ...head,
+      },
+      null,
+      2,
+    ),
   );
 }
-process.exit(0);
+process.exit();
 
 /** One line that overwrites itself on a terminal; nothing where stderr is a file. */
 function progress(line: string): void {

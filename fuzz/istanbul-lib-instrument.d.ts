@@ -4,6 +4,8 @@ declare module 'istanbul-lib-instrument' {
   export function createInstrumenter(options: {
     readonly esModules: boolean;
     readonly compact: boolean;
-    readonly produceSourceMap: boolean;
+    readonly produceSourceMap?: boolean;
+    /** Of Babel's parser. */
+    readonly parserPlugins?: readonly string[];
   }): { instrumentSync(code: string, path: string): string };
 }

@@ -1,6 +1,6 @@
 /**
  * The reference pages that come from the source: docs/state-machine.md from the transition table, docs/errors.md from the
- * table of faults, docs/options.md from the rules of the options and their doc comments.
+ * table of faults, docs/options.md from the rules of the options and their doc comments, and what coverage/ finds in the tests.
  *
  * `npm run docs` writes them; test/docs.test.ts compares the committed files with what this gives.
  */
@@ -11,6 +11,7 @@ import { CONNECTION_RULES, type Rule, type Rules } from '../src/connection/optio
 import { type Input, type Phase, readyStateOf, TRANSITIONS } from '../src/connection/state.ts';
 import { ENDPOINT_RULES } from '../src/endpoint/options.ts';
 import { FAULTS, type FaultCode, rowOf } from '../src/errors.ts';
+import { coverage } from './coverage/pages.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
@@ -20,6 +21,7 @@ export function generatedPages(): ReadonlyMap<string, string> {
     ['docs/state-machine.md', stateMachinePage()],
     ['docs/errors.md', errorsPage()],
     ['docs/options.md', optionsPage()],
+    ...coverage(ROOT).pages,
   ]);
 }
 
@@ -172,8 +174,16 @@ const ADVICE: { readonly [Code in FaultCode]?: string } = {
   STATUS_UNEXPECTED: 'read `status` and `response.body`: redirect, authentication, wrong path',
   ACCEPT_MISMATCH: 'the answer is not from a WebSocket server, or it is a cached one',
   SUBPROTOCOL_UNREQUESTED: 'offer it in `subprotocols`',
+  REDIRECT_REFUSED: 'the detail says why; connect to the new address yourself if you trust it',
+  PROXY_REFUSED:
+    'read `status`: 407 wants a user and a password in the URL of `proxy`, 403 forbids the host or its port',
+  CONNECT_FAILED: '`cause` says why: nobody listens there, the name is unknown, or the certificate is not trusted',
+  PROXY_FAILED: 'look at `proxy`, or at the environment if that is where it comes from',
+  ADDRESS_REFUSED:
+    'put the peer on `allowedAddresses`, or take it off `deniedAddresses`; behind a proxy that is the proxy',
   PATH_NOT_FOUND: 'the server has no route for the path',
-  SERVER_BUSY: 'try again later; on the server see `maxConnections` and `maxPendingHandshakes`',
+  SERVER_BUSY:
+    'try again later; on the server see `maxConnections`, `maxConnectionsPerAddress` and `maxPendingHandshakes`',
   UTF8_INVALID: 'send bytes that are not text as binary',
   MASK_MISSING: 'the peer is a server talking to a server, or does not mask',
   OUTGOING_OVERFLOW: "heed `writable` and `drained()`, raise the option, or choose `overflow: 'refuse'`",

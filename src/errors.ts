@@ -38,6 +38,7 @@ export const FAULTS = {
   SUBPROTOCOL_INVALID: { kind: 'handshake', status: 400, section: 'RFC 6455 4.1', text: 'Sec-WebSocket-Protocol is not a list of unique tokens' },
   EXTENSIONS_INVALID: { kind: 'handshake', status: 400, section: 'RFC 6455 9.1', text: 'Sec-WebSocket-Extensions is malformed' },
   ORIGIN_REFUSED: { kind: 'handshake', status: 403, section: 'RFC 6455 10.2', text: 'the origin is not allowed (option allowedOrigins)' },
+  ADDRESS_REFUSED: { kind: 'handshake', status: 403, section: 'RFC 9110 15.5.4', text: 'the address is not allowed (options allowedAddresses and deniedAddresses)' },
   REQUEST_REFUSED: { kind: 'handshake', section: 'RFC 6455 4.2.2', text: 'the application refused the request' },
   EARLY_DATA: { kind: 'handshake', status: 400, section: 'RFC 6455 4.1', text: 'the client sent data before the connection was open (option earlyData)' },
   HEAD_TOO_BIG: { kind: 'handshake', status: 431, option: 'maxHeadSize', section: 'RFC 6585 5', text: 'the head is longer than maxHeadSize' },
@@ -50,6 +51,8 @@ export const FAULTS = {
   ACCEPT_MISMATCH: { kind: 'handshake', section: 'RFC 6455 4.1', text: 'Sec-WebSocket-Accept is missing, repeated or does not match the key' },
   SUBPROTOCOL_UNREQUESTED: { kind: 'handshake', section: 'RFC 6455 4.1', text: 'the server chose a subprotocol that was not offered' },
   EXTENSION_UNREQUESTED: { kind: 'handshake', section: 'RFC 6455 9.1', text: 'the server answered an extension or a parameter that was not offered' },
+  REDIRECT_REFUSED: { kind: 'handshake', option: 'redirects', section: 'RFC 9110 15.4', text: 'the redirect was not followed' },
+  PROXY_REFUSED: { kind: 'handshake', option: 'proxy', section: 'RFC 9110 9.3.6', text: 'the proxy did not open a tunnel' },
   // Data transfer.
   RESERVED_BITS_SET: { kind: 'protocol', closeCode: 1002, section: 'RFC 6455 5.2', text: 'a reserved bit is set that no extension has claimed' },
   RESERVED_OPCODE: { kind: 'protocol', closeCode: 1002, section: 'RFC 6455 5.2', text: 'the opcode is reserved' },
@@ -65,6 +68,7 @@ export const FAULTS = {
   CLOSE_CODE_INVALID: { kind: 'protocol', closeCode: 1002, section: 'RFC 6455 7.4', text: 'the close code may not appear on the wire' },
   UTF8_INVALID: { kind: 'protocol', closeCode: 1007, section: 'RFC 6455 8.1', text: 'the text is not UTF-8' },
   EXTENSION_DATA_INVALID: { kind: 'protocol', closeCode: 1007, section: 'RFC 6455 9', text: 'an extension could not read the payload' },
+  DEFLATE_CORRUPT: { kind: 'protocol', closeCode: 1007, section: 'RFC 7692 7.2.2', text: 'the compressed message cannot be inflated' },
   // Limits of ours.
   FRAME_TOO_BIG: { kind: 'limit', closeCode: 1009, option: 'maxFrameSize', section: 'RFC 6455 7.4.1', text: 'a frame is longer than maxFrameSize' },
   MESSAGE_TOO_BIG: { kind: 'limit', closeCode: 1009, option: 'maxMessageSize', section: 'RFC 6455 7.4.1', text: 'a message is longer than maxMessageSize' },
@@ -76,6 +80,8 @@ export const FAULTS = {
   CLOSING_TIMEOUT: { kind: 'timeout', option: 'closeTimeout', section: 'RFC 6455 7.1.1', text: 'the peer did not complete the closing handshake within closeTimeout' },
   PONG_TIMEOUT: { kind: 'timeout', closeCode: 1011, option: 'pongTimeout', section: 'RFC 6455 5.5.2', text: 'a ping was not answered within pongTimeout' },
   // The wire.
+  CONNECT_FAILED: { kind: 'transport', section: 'RFC 6455 4.1', text: 'no connection could be made' },
+  PROXY_FAILED: { kind: 'transport', option: 'proxy', section: 'RFC 6455 4.1', text: 'there is no connection to the proxy' },
   TRANSPORT_ENDED: { kind: 'transport', section: 'RFC 6455 7.1.5', text: 'the peer ended the connection without a closing handshake' },
   TRANSPORT_FAILED: { kind: 'transport', section: 'RFC 6455 7.1.5', text: 'the connection was lost' },
   TERMINATED: { kind: 'transport', section: 'RFC 6455 7.1.5', text: 'the connection was dropped by terminate()' },
@@ -174,6 +180,11 @@ export class ProtocolError extends WebSocketError {
     this.code = code;
     this.section = rowOf(code).section;
     this.closeCode = rowOf(code).closeCode ?? 1002;
+  }
+
+  /** Whether it was a compressed message that could not be read (RFC 7692 section 7.2.2). */
+  get decompressionError(): boolean {
+    return this.code === 'DEFLATE_CORRUPT';
   }
 }
 

@@ -42,5 +42,8 @@ export type {
   ExtensionParameter,
   PayloadTransform,
 } from './extension/extension.ts';
+export type { DeflateCodec, Deflater, DeflaterOptions, Inflater } from './extension/permessage-deflate/codec.ts';
+export type { PermessageDeflateOptions } from './extension/permessage-deflate/options.ts';
+export { permessageDeflate, pureDeflate } from './extension/permessage-deflate/permessage-deflate.ts';
 export { Headers } from './handshake/headers.ts';
 export type { Request } from './handshake/request.ts';

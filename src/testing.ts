@@ -6,14 +6,19 @@
  */
 
 import { ClientConnection } from './connection/client-connection.ts';
+import type { Connection } from './connection/connection.ts';
 import type { Platform } from './connection/options.ts';
 import { ServerConnection } from './connection/server-connection.ts';
+import { LineDebug } from './debug/options.ts';
+import { Tap } from './debug/tap.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
 import { type EndpointOptions, EndpointSettings, type Environment } from './endpoint/options.ts';
 import type { WebSocketError } from './errors.ts';
 import type { Request } from './handshake/request.ts';
 import { type LinkOptions, type MemoryLink, memoryLink, VirtualClock } from './transport/memory.ts';
+import type { Transport } from './transport/transport.ts';
 
+export * from './testing/generate.ts';
 export { type LinkOptions, type MemoryLink, MemoryTransport, memoryLink, VirtualClock } from './transport/memory.ts';
 
 /** How two endpoints are joined. */
@@ -35,6 +40,11 @@ export interface PairOptions {
   readonly answer?: (request: Request) => string | number;
   /** Where the masking keys start. Default 1. */
   readonly seed?: number;
+  /**
+   * Takes a transcript of what each side sends and receives, line by line: heads, frames and changes of state. The same inputs
+   * give the same lines. Default: none is made.
+   */
+  readonly transcript?: (line: string) => void;
 }
 
 /** Two endpoints, the link between them and the clock that moves all of it. */
@@ -73,8 +83,21 @@ export function pair(options: PairOptions = {}): Pair {
   const serverSettings = new EndpointSettings({ platform, ...options.server }, 'server');
   const clientSettings = new EndpointSettings({ platform, ...options.client }, 'client');
 
+  const { transcript } = options;
+  const tapped = (connection: Connection, transport: Transport): Transport => {
+    if (transcript === undefined) return transport;
+    const lines = new LineDebug(2, transcript, 64, (error) => {
+      throw error;
+    });
+    const watched = {
+      role: connection.role,
+      state: () => connection.readyState,
+      id: connection.role === 'server' ? 1 : 2,
+    };
+    return new Tap(transport, watched, clock, lines);
+  };
   const accepting = new ServerConnection(serverSettings.connection, clock.now());
-  const server = new Endpoint(accepting, link.left, serverSettings, environment, {
+  const server = new Endpoint(accepting, tapped(accepting, link.left), serverSettings, environment, {
     request(endpoint, request) {
       const answer = options.answer === undefined ? (request.subprotocols[0] ?? '') : options.answer(request);
       if (typeof answer === 'number') accepting.reject(clock.now(), answer);
@@ -84,7 +107,7 @@ export function pair(options: PairOptions = {}): Pair {
   });
   const target = { host: 'localhost', target: options.target ?? '/', subprotocols: options.subprotocols ?? [] };
   const connecting = new ClientConnection(target, clientSettings.connection, clock.now());
-  const client = new Endpoint(connecting, link.right, clientSettings, environment);
+  const client = new Endpoint(connecting, tapped(connecting, link.right), clientSettings, environment);
   server.start();
   client.start();
   return { server, client, clock, link, warnings };

@@ -76,6 +76,12 @@ test.each(entries)('%s can be required, and is the same module', async (entry) =
   expect(names).toContain(EXPECTED[entry]);
 });
 
+test('the command runs', async () => {
+  const { stdout } = await run(process.execPath, [join(installed, manifest.bin.sansocket), '--version']);
+  expect(stdout).toBe(`${manifest.version}\n`);
+  expect(readFileSync(join(installed, manifest.bin.sansocket), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+});
+
 test('its types serve a strict project', { timeout: 30_000 }, () => {
   const file = join(project, 'main.ts');
   writeFileSync(
@@ -117,9 +123,16 @@ const EXPECTED: { readonly [entry: string]: string } = {
   sansocket: 'ServerConnection',
   'sansocket/server': 'serve',
   'sansocket/client': 'connect',
+  'sansocket/debug': 'WireReader',
   'sansocket/endpoint': 'Endpoint',
+  'sansocket/gateway': 'createGateway',
   'sansocket/transport/memory': 'memoryLink',
   'sansocket/transport/node': 'SocketTransport',
+  'sansocket/transport/web': 'WebStreamTransport',
+  'sansocket/transport/deno': 'serve',
+  'sansocket/transport/bun': 'serve',
+  'sansocket/transport/workerd': 'socketHandler',
+  'sansocket/transport/http2': 'attach',
   'sansocket/testing': 'pair',
 };
 

@@ -1,12 +1,6 @@
-// ws's client with its default options.
+// ws's client without native add-ons, as npm installs it.
 
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
-import { drive } from './drive.mjs';
+import * as ws from 'ws';
+import { driveWith } from './ws-common.mjs';
 
-drive(async (url, onMessage) => {
-  const socket = new WebSocket(url);
-  socket.on('message', onMessage);
-  await once(socket, 'open');
-  return { send: (message) => socket.send(message), unsent: () => socket.bufferedAmount };
-});
+driveWith(ws);

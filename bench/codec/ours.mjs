@@ -3,6 +3,7 @@
 
 import { ClientConnection, ServerConnection } from 'sansocket';
 import { nodePlatform } from 'sansocket/transport/node';
+import { applyMask } from '../../dist/codec/mask.js';
 
 const TURN = 16;
 
@@ -64,4 +65,18 @@ export function createEncoder(mask, kind) {
     },
     flush: () => take(side),
   };
+}
+
+const KEY = 0x3d21fa37;
+
+export function createMasker() {
+  return (bytes) => applyMask(bytes, 0, bytes.length, KEY, 0);
+}
+
+export function createValidator() {
+  return (bytes) => nodePlatform.text.isValid(bytes, 0, bytes.length);
+}
+
+export function createTextDecoder() {
+  return (bytes) => nodePlatform.text.decode(bytes, 0, bytes.length);
 }

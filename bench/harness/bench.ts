@@ -3,7 +3,7 @@
 import type { LoadGenerator, LoadOptions, Sample } from './load-generator.ts';
 import type { BenchOptions } from './options.ts';
 import { benchPath } from './paths.ts';
-import { missing, type Peer, peer } from './peers.ts';
+import { commandOf, missing, type Peer, peer } from './peers.ts';
 import { Child } from './processes.ts';
 import type { Outcome } from './result.ts';
 
@@ -69,8 +69,7 @@ function pause(milliseconds: number): Promise<void> {
 }
 
 export function startNode(file: string, settings: object, entry: Peer, flags: readonly string[] = []): Child {
-  const command = entry.command ?? [process.execPath, ...flags];
-  return new Child('tested', [...command, file, JSON.stringify(settings)]);
+  return new Child('tested', [...commandOf(entry, flags), file, JSON.stringify(settings)]);
 }
 
 /** Starts a peer's server and resolves with it and its port. */
@@ -105,7 +104,7 @@ export async function serverContender(
       const warmup = bench.options.warmup * (round === 0 ? 2 : 1);
       const program = bench.load.start('load', { port, pid: server.pid, raw, ...load, warmup, duration });
       try {
-        return await program.next<Sample>(warmup + duration + 30_000);
+        return await program.next<Sample>(4 * (warmup + duration) + 30_000);
       } finally {
         await program.stop();
         await pause(40 + Number(load.connections ?? 0) / 10);

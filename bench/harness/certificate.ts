@@ -12,7 +12,8 @@ export function createCertificate(): { cert: string; key: string } {
   const name = tagged(0x30, tagged(0x31, tagged(0x30, oid('550403'), tagged(0x0c, Buffer.from('localhost')))));
   const validity = tagged(0x30, time(Date.now() - 86_400_000), time(Date.now() + 7 * 86_400_000));
   const serial = tagged(0x02, Buffer.from([1]));
-  const body = tagged(0x30, serial, algorithm, name, validity, name, publicKey);
+  const version = tagged(0xa0, tagged(0x02, Buffer.from([2]))); // 3: Deno takes no other
+  const body = tagged(0x30, version, serial, algorithm, name, validity, name, publicKey);
   const signature = sign('sha256', body, createPrivateKey(privateKey));
   const der = tagged(0x30, body, algorithm, tagged(0x03, Buffer.from([0]), signature));
   const lines = der.toString('base64').replace(/.{64}/g, '$&\n');

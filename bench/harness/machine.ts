@@ -1,7 +1,7 @@
 // What the figures were made on.
 
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus, release, type } from 'node:os';
+import { PEERS, peer, versionOf } from './peers.ts';
 import { pinnedCores } from './processes.ts';
 
 export interface Machine {
@@ -10,6 +10,8 @@ export interface Machine {
   readonly system: string;
   readonly node: string;
   readonly ws: string;
+  /** Versions of the other peers that are installed. */
+  readonly peers: Readonly<Record<string, string>>;
   readonly pinning: string;
 }
 
@@ -20,7 +22,8 @@ export function describeMachine(): Machine {
     cores: availableParallelism(),
     system: `${type()} ${release()}`,
     node: process.versions.node,
-    ws: versionOf('ws'),
+    ws: versionOf(peer('ws')) ?? 'not installed',
+    peers: peerVersions(),
     pinning: pinned
       ? `tested process on core ${pinned.tested}, load on core ${pinned.load}`
       : 'processes are not pinned',
@@ -28,13 +31,15 @@ export function describeMachine(): Machine {
 }
 
 export function machineLine(machine: Machine): string {
-  return `Node ${machine.node}, ws ${machine.ws}, ${machine.system}, ${machine.cpu} (${machine.cores} cores); ${machine.pinning}`;
+  const peers = Object.entries(machine.peers).map(([id, version]) => `${id} ${version}`);
+  return `Node ${machine.node}, ${[`ws ${machine.ws}`, ...peers].join(', ')}, ${machine.system}, ${machine.cpu} (${machine.cores} cores); ${machine.pinning}`;
 }
 
-function versionOf(name: string): string {
-  try {
-    return (createRequire(import.meta.url)(`${name}/package.json`) as { version: string }).version;
-  } catch {
-    return 'not installed';
-  }
+function peerVersions(): Record<string, string> {
+  const others = PEERS.filter(({ id }) => id !== 'ws' && !id.startsWith('ours'));
+  const pairs = others.flatMap((entry) => {
+    const version = versionOf(entry);
+    return version === null ? [] : [[entry.id, version] as const];
+  });
+  return Object.fromEntries(pairs);
 }

@@ -18,13 +18,18 @@ export interface BenchOptions {
   readonly peers: readonly string[];
   /** Only rows whose name contains this. */
   readonly filter: string;
+  /** guard: count instructions with valgrind as well. */
+  readonly instructions: boolean;
+  /** guard: what is measured becomes the baseline. */
+  readonly update: boolean;
   /** Use the Node load generator although a C compiler exists. */
   readonly nodeLoad: boolean;
   readonly help: boolean;
 }
 
 export const USAGE = `usage: npm run bench [-- suite ...] [--quick] [--json] [--svg DIR] [--full]
-                    [--rounds N] [--duration MS] [--peers a,b] [--filter TEXT] [--node-load]`;
+                    [--rounds N] [--duration MS] [--peers a,b] [--filter TEXT] [--node-load]
+       npm run bench -- guard [--instructions] [--update] [--json]`;
 
 export function parseOptions(argv: readonly string[]): BenchOptions {
   const { values, positionals } = parseArgs({
@@ -39,6 +44,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       duration: { type: 'string' },
       peers: { type: 'string', default: '' },
       filter: { type: 'string', default: '' },
+      instructions: { type: 'boolean', default: false },
+      update: { type: 'boolean', default: false },
       'node-load': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -55,6 +62,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     warmup: quick ? 120 : 250,
     peers: values.peers.split(',').filter((name) => name !== ''),
     filter: values.filter,
+    instructions: values.instructions,
+    update: values.update,
     nodeLoad: values['node-load'],
     help: values.help,
   };

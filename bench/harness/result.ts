@@ -29,17 +29,21 @@ export interface Row {
   readonly name: string;
   readonly unit: string;
   readonly peers: readonly PeerResult[];
+  /** The row is a point of a curve: CPU a unit, divided by `divisor`, at `x`. */
+  readonly point?: { readonly curve: string; readonly x: number; readonly label: string; readonly divisor: number };
 }
 
 export interface SuiteReport {
   readonly suite: string;
+  /** What a plot of it is called, if not by its name. */
+  readonly title?: string;
   readonly rows: readonly Row[];
 }
 
 /** Samples of one peer, one a round; or the reason why there are none. */
 export type Outcome = readonly Sample[] | Error;
 
-const BASES = ['ws', 'raw'];
+const BASES = ['ws', 'raw', 'bun'];
 const LOAD_BOUND = 0.9;
 const SATURATED = 0.85;
 

@@ -193,6 +193,24 @@ static void frames_take(struct frames *f, const struct expected *e, const uint8_
   }
 }
 
+/** A stretch of time in which a process is to work: it ends when the process had most of it as CPU time, and after four such at last. On a
+ * machine that others use, a stretch by the clock alone would measure code that the compiler has hardly seen. */
+struct stretch {
+  uint64_t from, cpu, length;
+  pid_t pid;
+};
+
+static struct stretch stretch_begin(pid_t pid, uint64_t milliseconds) {
+  struct stretch s = {now_ns(), other_cpu_ns(pid), milliseconds * 1000000ull, pid};
+  return s;
+}
+
+static int stretch_over(const struct stretch *s, uint64_t now) {
+  if (now - s->from < s->length) return 0;
+  if (s->pid <= 0 || now - s->from >= 4 * s->length) return 1;
+  return 10 * (other_cpu_ns(s->pid) - s->cpu) >= 7 * s->length;
+}
+
 /** What was counted between two moments. */
 struct window {
   uint64_t time, cpu, other;

@@ -248,7 +248,9 @@ static void run_traffic(void) {
     arm(&all[i], EPOLLIN);
   }
   uint64_t burst = (uint64_t)options.depth;  // of a broadcast: the next one leaves when all of this one have arrived
-  uint64_t started = now_ns(), warm = started + (uint64_t)options.warmup * 1000000ull, end = 0, give_up = 0;
+  struct stretch warm = stretch_begin((pid_t)options.pid, (uint64_t)options.warmup), measured;
+  int measuring = 0;
+  uint64_t give_up = 0;
   struct window from, to;
   struct epoll_event events[256];
   for (long i = 0; i < count; i++) send_allowed(&all[i]);
@@ -271,14 +273,15 @@ static void run_traffic(void) {
         quiet = broadcast || all[i].counts.messages * message_length >= all[i].sent;
       if (broadcast) quiet = total.messages >= burst * (uint64_t)count;
       if (quiet || now > give_up) break;
-    } else if (end) {
-      if (now < end) continue;
+    } else if (measuring) {
+      if (!stretch_over(&measured, now)) continue;
       to = window_now((pid_t)options.pid, &total);
       stopping = 1;
       give_up = now + 3000000000ull;
-    } else if (now >= warm) {
+    } else if (stretch_over(&warm, now)) {
+      measured = stretch_begin((pid_t)options.pid, (uint64_t)options.duration);
       from = window_now((pid_t)options.pid, &total);
-      end = from.time + (uint64_t)options.duration * 1000000ull;
+      measuring = 1;
     }
   }
   // Payload bytes count parts of large messages that cross the ends of the window.
@@ -344,7 +347,9 @@ static void run_handshakes(void) {
   struct visit *all = calloc((size_t)options.connections, sizeof *all);
   long index = 0;
   for (long i = 0; i < options.connections; i++) start_visit(&all[i], index++);
-  uint64_t started = now_ns(), warm = started + (uint64_t)options.warmup * 1000000ull, end = 0;
+  struct stretch warm = stretch_begin((pid_t)options.pid, (uint64_t)options.warmup), measured;
+  int measuring = 0;
+  uint64_t give_up = 0;
   long active = options.connections;
   struct window from, to;
   struct epoll_event events[256];
@@ -359,14 +364,16 @@ static void run_handshakes(void) {
     }
     uint64_t now = now_ns();
     if (stopping) {
-      if (now > end + 3000000000ull) break;
-    } else if (end) {
-      if (now < end) continue;
+      if (now > give_up) break;
+    } else if (measuring) {
+      if (!stretch_over(&measured, now)) continue;
       to = window_now((pid_t)options.pid, &total);
       stopping = 1;
-    } else if (now >= warm) {
+      give_up = now + 3000000000ull;
+    } else if (stretch_over(&warm, now)) {
+      measured = stretch_begin((pid_t)options.pid, (uint64_t)options.duration);
       from = window_now((pid_t)options.pid, &total);
-      end = from.time + (uint64_t)options.duration * 1000000ull;
+      measuring = 1;
     }
   }
   window_print(&from, &to, (double)(to.counts.messages - from.counts.messages));
@@ -401,7 +408,7 @@ int main(int argc, char **argv) {
 #ifndef WITH_TLS
   if (options.tls) die("built without TLS");
 #endif
-  alarm((unsigned)((options.warmup + options.duration) / 1000 + 120));  // whatever happens, it ends by itself
+  alarm((unsigned)(4 * (options.warmup + options.duration) / 1000 + 120));  // whatever happens, it ends by itself
   poller = epoll_create1(0);
   if (strcmp(options.mode, "handshake") == 0) run_handshakes();
   else if (strcmp(options.mode, "idle") == 0) run_idle();

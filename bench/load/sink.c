@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
   getsockname(listener, (struct sockaddr *)&address, &length);
   printf("{\"port\":%d}\n", ntohs(address.sin_port));
   fflush(stdout);
-  alarm((unsigned)((warmup + duration) / 1000 + 60));
+  alarm((unsigned)(4 * (warmup + duration) / 1000 + 60));
 
   int poller = epoll_create1(0);
   struct peer *all = calloc((size_t)connections, sizeof *all);
@@ -134,7 +134,8 @@ int main(int argc, char **argv) {
     epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
   }
 
-  uint64_t warm = now_ns() + warmup * 1000000ull, end = 0;
+  struct stretch warm = stretch_begin(pid, warmup), measured;
+  int measuring = 0;
   struct window from, to;
   struct epoll_event events[64];
   for (;;) {
@@ -156,14 +157,15 @@ int main(int argc, char **argv) {
       }
     }
     uint64_t now = now_ns();
-    if (end) {
-      if (now < end) continue;
+    if (measuring) {
+      if (!stretch_over(&measured, now)) continue;
       to = window_now(pid, &total);
       break;
     }
-    if (now >= warm) {
+    if (stretch_over(&warm, now)) {
+      measured = stretch_begin(pid, duration);
       from = window_now(pid, &total);
-      end = from.time + duration * 1000000ull;
+      measuring = 1;
     }
   }
   window_print(&from, &to, (double)(to.counts.bytes - from.counts.bytes) / (double)(source ? message : size));

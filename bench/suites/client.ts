@@ -32,9 +32,14 @@ export async function client(bench: Bench): Promise<SuiteReport> {
   return { suite: 'client', rows };
 }
 
-export async function runClient(bench: Bench, entry: ClientCase): Promise<Row> {
+/** One row, of everybody who is here or of `peers`. */
+export async function runClient(
+  bench: Bench,
+  entry: ClientCase,
+  peers: readonly string[] = peersFor('client', ['ours-public']),
+): Promise<Row> {
   const name = clientName(entry);
-  const outcomes = await interleave(bench, name, peersFor('client'), async (peer) => contender(bench, peer, entry));
+  const outcomes = await interleave(bench, name, peers, async (peer) => contender(bench, peer, entry));
   return summarise(name, 'message', outcomes);
 }
 
@@ -50,7 +55,7 @@ function contender(bench: Bench, peer: Peer, { mode, kind, size }: ClientCase): 
     async measure() {
       const { duration } = bench.options;
       const warmup = bench.options.warmup * 2;
-      const tested = startNode(benchPath('clients', peer.file), settings, peer);
+      const tested = startNode(benchPath('clients', peer.clientFile ?? peer.file), settings, peer);
       const sinkMode = mode === 'send' ? 'sink' : 'source';
       let sink = null;
       try {
@@ -59,7 +64,7 @@ function contender(bench: Bench, peer: Peer, { mode, kind, size }: ClientCase): 
         sink = bench.load.start('sink', load);
         const { port } = await sink.next<{ port: number }>(10_000);
         tested.say(`connect ${port}`);
-        const sample = await sink.next<Sample>(warmup + duration + 20_000);
+        const sample = await sink.next<Sample>(4 * (warmup + duration) + 20_000);
         if (mode === 'receive' && peer.id !== 'raw') await checkReceived(tested, sample.messages);
         return sample;
       } finally {

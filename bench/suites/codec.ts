@@ -1,4 +1,5 @@
-// The codec without a socket: decoding a stream of masked frames against ws's Receiver, encoding against its Sender.
+// The codec without a socket: decoding a stream of masked frames against ws's Receiver, encoding against its Sender, and the
+// parts alone: masking in place, UTF-8 judged, UTF-8 made a string.
 
 import { type Bench, interleave, startNode } from '../harness/bench.ts';
 import { benchPath } from '../harness/paths.ts';
@@ -6,8 +7,8 @@ import { type Row, type SuiteReport, summarise } from '../harness/result.ts';
 import { sizeName } from './echo.ts';
 
 export interface CodecCase {
-  readonly task: 'decode' | 'encode' | 'encode masked';
-  readonly kind: 'binary' | 'text';
+  readonly task: 'decode' | 'encode' | 'encode masked' | 'mask' | 'validate' | 'to string';
+  readonly kind: 'binary' | 'text' | 'unicode';
   readonly size: number;
 }
 
@@ -19,6 +20,13 @@ export const CODEC: readonly CodecCase[] = [
   ...SIZES.map((size): CodecCase => ({ task: 'encode', kind: 'binary', size })),
   ...SIZES.map((size): CodecCase => ({ task: 'encode masked', kind: 'binary', size })),
   { task: 'encode', kind: 'text', size: 1024 },
+  ...[16, 125, 1024, 65_536].map((size): CodecCase => ({ task: 'mask', kind: 'binary', size })),
+  ...(['text', 'unicode'] as const).flatMap((kind) =>
+    [125, 1024, 65_536].flatMap((size): CodecCase[] => [
+      { task: 'validate', kind, size },
+      { task: 'to string', kind, size },
+    ]),
+  ),
 ];
 
 export async function codec(bench: Bench): Promise<SuiteReport> {
@@ -30,12 +38,14 @@ export async function codec(bench: Bench): Promise<SuiteReport> {
 }
 
 export function codecName({ task, kind, size }: CodecCase): string {
-  return `${task} ${sizeName(size)} ${kind}`;
+  return `${task} ${sizeName(size)} ${kind === 'unicode' ? 'non-ASCII text' : kind}`;
 }
 
 export async function runCodec(bench: Bench, entry: CodecCase): Promise<Row> {
   const name = codecName(entry);
-  const outcomes = await interleave(bench, name, ['ours', 'ws'], async (peer) => {
+  const text = entry.task === 'validate' || entry.task === 'to string';
+  const peers = text ? ['ours', 'ours-pure', 'ws'] : ['ours', 'ws'];
+  const outcomes = await interleave(bench, name, peers, async (peer) => {
     const worker = startNode(benchPath('codec', 'main.mjs'), { ...entry, peer: peer.file }, peer);
     try {
       await worker.next(10_000);

@@ -18,18 +18,32 @@ export interface EchoCase {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+const PUBLIC = ['ours-public'];
+const BORROW = ['ours-borrow', 'ours-public'];
+const BYTES = ['ours-bytes', 'ours-public'];
+
 const SUBSET: readonly EchoCase[] = [
   ...[16, 125, KIB, 64 * KIB, MIB].flatMap((size) =>
     [1, size === MIB ? 8 : 64].flatMap((connections) =>
-      [1, 16].map((depth): EchoCase => ({ kind: 'binary', size, connections, depth })),
+      [1, 16].map(
+        (depth): EchoCase => ({
+          kind: 'binary',
+          size,
+          connections,
+          depth,
+          variants: size >= 64 * KIB ? BORROW : PUBLIC,
+        }),
+      ),
     ),
   ),
-  { kind: 'binary', size: 125, connections: 1000, depth: 1 },
-  { kind: 'binary', size: 16 * KIB, connections: 64, depth: 1 },
-  { kind: 'binary', size: 16 * MIB, connections: 1, depth: 1 },
-  { kind: 'text', size: 125, connections: 64, depth: 1 },
-  { kind: 'text', size: 125, connections: 64, depth: 16 },
-  { kind: 'unicode', size: KIB, connections: 64, depth: 1, variants: ['ours-bytes'] },
+  { kind: 'binary', size: 125, connections: 1000, depth: 1, variants: PUBLIC },
+  { kind: 'binary', size: 16 * KIB, connections: 64, depth: 1, variants: BORROW },
+  { kind: 'binary', size: 16 * MIB, connections: 1, depth: 1, variants: BORROW },
+  { kind: 'text', size: 125, connections: 64, depth: 1, variants: BYTES },
+  { kind: 'text', size: 125, connections: 64, depth: 16, variants: BYTES },
+  { kind: 'text', size: 16 * KIB, connections: 64, depth: 1, variants: BYTES },
+  { kind: 'unicode', size: KIB, connections: 64, depth: 1, variants: BYTES },
+  { kind: 'unicode', size: 64 * KIB, connections: 8, depth: 1, variants: BYTES },
 ];
 
 const EVERYTHING: readonly EchoCase[] = [16, 125, KIB, 16 * KIB, 64 * KIB, MIB, 16 * MIB].flatMap((size) =>
@@ -52,13 +66,19 @@ export async function echo(bench: Bench): Promise<SuiteReport> {
   return { suite: 'echo', rows };
 }
 
-export async function runEcho(bench: Bench, entry: EchoCase, settings: object = {}): Promise<Row> {
-  const { variants = [], ...load } = entry;
+/** One row, of everybody who is here or of `peers`. */
+export async function runEcho(
+  bench: Bench,
+  entry: EchoCase,
+  settings: object = {},
+  peers: readonly string[] = peersFor('server', entry.variants),
+): Promise<Row> {
+  const { variants: _, ...load } = entry;
   const name = echoName(entry);
   // Only what exceeds the default limits raises them.
   const options = entry.size > MIB ? { maxMessageSize: entry.size, maxFrameSize: entry.size } : {};
   const tls = 'cert' in settings ? { tls: 1 } : {};
-  const outcomes = await interleave(bench, name, peersFor('server', variants), (peer) =>
+  const outcomes = await interleave(bench, name, peers, (peer) =>
     serverContender(bench, peer, { mode: 'echo', options, ...settings }, { mode: 'echo', ...tls, ...load }),
   );
   return summarise(name, 'message', outcomes);

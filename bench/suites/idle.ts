@@ -10,12 +10,17 @@ export async function idle(bench: Bench): Promise<SuiteReport> {
   return { suite: 'idle', rows: [await runIdle(bench, 10_000)] };
 }
 
-export async function runIdle(bench: Bench, connections: number): Promise<Row> {
+/** One row, of everybody who is here or of `peers`. */
+export async function runIdle(
+  bench: Bench,
+  connections: number,
+  peers: readonly string[] = peersFor('server'),
+): Promise<Row> {
   const name = `${connections} idle connections`;
   const memory = new Map<string, number[]>();
   const rounds = Math.min(bench.options.rounds, bench.options.quick ? 1 : 3);
   const once = { ...bench, options: { ...bench.options, rounds } };
-  const outcomes = await interleave(once, name, peersFor('server'), async (peer) => ({
+  const outcomes = await interleave(once, name, peers, async (peer) => ({
     async measure() {
       // A fresh server each time: memory once used by a process is seldom given back.
       const { server, port } = await startServer(peer, { mode: 'idle' }, ['--expose-gc']);

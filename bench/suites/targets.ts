@@ -4,7 +4,7 @@ import type { Bench } from '../harness/bench.ts';
 import { createCertificate } from '../harness/certificate.ts';
 import type { PeerResult, Row } from '../harness/result.ts';
 import { align } from '../harness/table.ts';
-import { runClient } from './client.ts';
+import { type ClientCase, runClient } from './client.ts';
 import { runCodec } from './codec.ts';
 import { type EchoCase, runEcho } from './echo.ts';
 import { handshake } from './handshake.ts';
@@ -31,6 +31,7 @@ interface Floor {
   readonly variant?: string;
   readonly ws?: number;
   readonly raw?: number;
+  readonly bun?: number;
   readonly level: Level;
 }
 
@@ -48,136 +49,125 @@ const binary = (size: number, connections: number, depth: number): EchoCase => (
   connections,
   depth,
 });
+const goal = (floors: Omit<Floor, 'level'>): Floor => ({ ...floors, level: 'goal' });
+const floor = (ws: number): Floor => ({ ws, level: 'floor' });
 
 const ECHO: readonly EchoTarget[] = [
   ...[16, 125, KIB].map((size) => ({
     entry: binary(size, 64, 16),
-    floors: [{ level: 'goal', ws: 9, raw: 0.8 } as const, ...(size < KIB ? [{ level: 'floor', ws: 5 } as const] : [])],
+    floors: [goal({ ws: 9, raw: 0.8, bun: 0.75 }), ...(size < KIB ? [floor(5)] : [])],
   })),
-  { entry: { kind: 'text', size: 125, connections: 64, depth: 16 }, floors: [{ level: 'goal', ws: 6.5, raw: 0.5 }] },
+  {
+    entry: { kind: 'text', size: 125, connections: 64, depth: 16 },
+    floors: [goal({ ws: 6.5, raw: 0.5, bun: 0.55 })],
+  },
   ...[16, 125, KIB].map((size) => ({
     entry: binary(size, 64, 1),
-    floors: [{ level: 'goal', ws: 1.2, raw: 1 } as const, { level: 'floor', ws: 0.95 } as const],
+    floors: [goal({ ws: 1.2, raw: 1, bun: 0.7 }), floor(0.95)],
   })),
+  { entry: binary(125, 1, 1), floors: [goal({ ws: 1.05, raw: 0.95, bun: 0.6 }), floor(0.95)] },
+  { entry: binary(125, 1000, 1), floors: [goal({ ws: 1.5, raw: 1, bun: 0.6 }), floor(0.95)] },
   {
-    entry: binary(125, 1, 1),
+    entry: { kind: 'unicode', size: KIB, connections: 64, depth: 1 },
+    floors: [goal({ ws: 1.1, raw: 0.55 }), goal({ variant: 'ours-bytes', ws: 1.7, raw: 1 })],
+  },
+  { entry: binary(16 * KIB, 64, 1), floors: [goal({ ws: 3.8, raw: 1.3, bun: 1 })] },
+  {
+    entry: binary(64 * KIB, 64, 1),
     floors: [
-      { level: 'goal', ws: 1.05, raw: 0.95 },
-      { level: 'floor', ws: 0.95 },
+      goal({ ws: 3.5, raw: 1.1, bun: 0.8 }),
+      goal({ variant: 'ours-borrow', ws: 4.5, raw: 1.4, bun: 1 }),
+      floor(3),
     ],
   },
   {
-    entry: binary(125, 1000, 1),
+    entry: binary(MIB, 8, 1),
     floors: [
-      { level: 'goal', ws: 1.5, raw: 1 },
-      { level: 'floor', ws: 0.95 },
+      goal({ ws: 2.2, raw: 0.5, bun: 0.35 }),
+      goal({ variant: 'ours-borrow', ws: 4.8, raw: 1.2, bun: 0.9 }),
+      floor(2),
     ],
   },
   {
-    entry: { kind: 'unicode', size: KIB, connections: 64, depth: 1, variants: ['ours-bytes'] },
-    floors: [
-      { level: 'goal', ws: 1.1, raw: 0.55 },
-      { level: 'goal', variant: 'ours-bytes', ws: 1.7, raw: 1 },
-    ],
+    entry: binary(16 * MIB, 1, 1),
+    floors: [goal({ ws: 2, raw: 0.5 }), goal({ variant: 'ours-borrow', ws: 4, raw: 1.1 })],
   },
-  { entry: binary(16 * KIB, 64, 1), floors: [{ level: 'goal', ws: 3.8, raw: 1.3 }] },
-  {
-    entry: { ...binary(64 * KIB, 64, 1), variants: ['ours-borrow'] },
-    floors: [
-      { level: 'goal', ws: 3.5, raw: 1.1 },
-      { level: 'goal', variant: 'ours-borrow', ws: 4.5, raw: 1.4 },
-      { level: 'floor', ws: 3 },
-    ],
-  },
-  {
-    entry: { ...binary(MIB, 8, 1), variants: ['ours-borrow'] },
-    floors: [
-      { level: 'goal', ws: 2.2, raw: 0.5 },
-      { level: 'goal', variant: 'ours-borrow', ws: 4.8, raw: 1.2 },
-      { level: 'floor', ws: 2 },
-    ],
-  },
-  {
-    entry: { ...binary(16 * MIB, 1, 1), variants: ['ours-borrow'] },
-    floors: [
-      { level: 'goal', ws: 2, raw: 0.5 },
-      { level: 'goal', variant: 'ours-borrow', ws: 4, raw: 1.1 },
-    ],
-  },
-  { entry: { ...binary(KIB, 64, 16), fragment: 128 }, floors: [{ level: 'goal', ws: 8, raw: 0.6 }] },
-  { entry: binary(125, 64, 1), tls: true, floors: [{ level: 'goal', ws: 1.5, raw: 0.7 }] },
-  { entry: binary(125, 64, 16), tls: true, floors: [{ level: 'goal', ws: 2.5, raw: 0.7 }] },
-  { entry: binary(16 * KIB, 64, 1), tls: true, floors: [{ level: 'goal', ws: 1.8, raw: 0.7 }] },
+  { entry: { ...binary(KIB, 64, 16), fragment: 128 }, floors: [goal({ ws: 8, raw: 0.6, bun: 0.6 })] },
+  { entry: binary(125, 64, 1), tls: true, floors: [goal({ ws: 1.5, raw: 0.7 })] },
+  { entry: binary(125, 64, 16), tls: true, floors: [goal({ ws: 2.5, raw: 0.7 })] },
+  { entry: binary(16 * KIB, 64, 1), tls: true, floors: [goal({ ws: 1.8, raw: 0.7 })] },
 ];
 
-const CLIENT = [
-  { mode: 'send', size: 125, floor: 15 },
-  { mode: 'send', size: KIB, floor: 9 },
-  { mode: 'send', size: 64 * KIB, floor: 6 },
-  { mode: 'receive', size: 125, floor: 3 },
-  { mode: 'receive', size: 64 * KIB, floor: 1.8 },
-] as const;
+const CLIENT: readonly { entry: ClientCase; floors: readonly Floor[] }[] = [
+  { entry: { mode: 'send', kind: 'binary', size: 125 }, floors: [goal({ ws: 15, bun: 10 })] },
+  { entry: { mode: 'send', kind: 'binary', size: KIB }, floors: [goal({ ws: 9 })] },
+  { entry: { mode: 'send', kind: 'binary', size: 64 * KIB }, floors: [goal({ ws: 6 })] },
+  { entry: { mode: 'receive', kind: 'binary', size: 125 }, floors: [goal({ ws: 3 })] },
+  { entry: { mode: 'receive', kind: 'binary', size: 64 * KIB }, floors: [goal({ ws: 1.8 })] },
+];
 
-const DECODE = [
-  { size: 16, floors: [{ level: 'goal', ws: 5 }] },
-  {
-    size: KIB,
-    floors: [
-      { level: 'goal', ws: 8 },
-      { level: 'floor', ws: 5 },
-    ],
-  },
-  { size: 64 * KIB, floors: [{ level: 'goal', ws: 8 }] },
-] as const;
+const DECODE: readonly { size: number; floors: readonly Floor[] }[] = [
+  { size: 16, floors: [goal({ ws: 5 })] },
+  { size: KIB, floors: [goal({ ws: 8 }), floor(5)] },
+  { size: 64 * KIB, floors: [goal({ ws: 8 })] },
+];
 
 export async function targets(bench: Bench): Promise<Target[]> {
   const cells: Target[] = [];
   const wanted = (name: string) => name.includes(bench.options.filter);
   const certificate = createCertificate();
-  for (const { entry, floors, tls = false } of ECHO) {
+  for (const { entry, floors: own, tls = false } of ECHO) {
     if (!wanted(tls ? 'tls' : 'echo')) continue;
-    if (tls) {
-      const row = await runEcho(bench, entry, certificate);
-      cells.push(...compare({ ...row, name: `${row.name}, TLS` }, floors));
-    } else {
-      const row = await runEcho(bench, { ...entry, variants: [...(entry.variants ?? []), 'ours-public'] });
-      cells.push(...compare(row, [...floors, publicFloor(entry)]));
-    }
+    const floors = [...own, publicFloor(entry, tls)];
+    const row = await runEcho(bench, entry, tls ? certificate : {}, takingPart(floors));
+    cells.push(...compare(tls ? { ...row, name: `${row.name}, TLS` } : row, floors));
   }
-  for (const { mode, size, floor } of wanted('client') ? CLIENT : []) {
-    cells.push(...compare(await runClient(bench, { mode, kind: 'binary', size }), [{ level: 'goal', ws: floor }]));
+  for (const { entry, floors: own } of wanted('client') ? CLIENT : []) {
+    const floors = [...own, PUBLIC];
+    cells.push(...compare(await runClient(bench, entry, takingPart(floors)), floors));
   }
   if (wanted('handshake')) {
-    const { rows } = await handshake(bench);
-    for (const row of rows) cells.push(...compare(row, [{ level: 'goal', ws: 1.4, raw: 0.8 }]));
+    const floors = [goal({ ws: 1.4, raw: 0.8, bun: 0.3 }), PUBLIC];
+    const { rows } = await handshake(bench, takingPart(floors));
+    for (const row of rows) cells.push(...compare(row, floors));
   }
   for (const { size, floors } of wanted('codec') ? DECODE : []) {
     cells.push(...compare(await runCodec(bench, { task: 'decode', kind: 'binary', size }), floors));
   }
-  if (wanted('idle')) cells.push(...compareMemory(await runIdle(bench, 10_000)));
+  if (wanted('idle')) cells.push(...compareMemory(await runIdle(bench, 10_000, ['ours', 'ws', 'raw'])));
   if (wanted('scale')) cells.push(...(await growth(bench)));
   return cells;
 }
 
 /** What must hold with every Node internal switched off. */
-function publicFloor({ kind, size, depth }: EchoCase): Floor {
+const PUBLIC: Floor = goal({ variant: 'ours-public', ws: 1 });
+
+function publicFloor({ kind, size, depth }: EchoCase, tls: boolean): Floor {
+  if (tls) return PUBLIC;
   const ws = depth === 16 ? 7 : kind === 'unicode' ? 0.8 : size === 64 * KIB ? 3 : 1;
-  return { level: 'goal', variant: 'ours-public', ws };
+  return goal({ variant: 'ours-public', ws });
+}
+
+const BASES = ['ws', 'raw', 'bun'] as const;
+
+/** Ours, its variants and the bases that floors name: nobody else costs time here. */
+function takingPart(floors: readonly Floor[]): string[] {
+  const variants = floors.map(({ variant = 'ours' }) => variant);
+  const bases = BASES.filter((base) => floors.some((each) => each[base] !== undefined));
+  return [...new Set([...variants, ...bases])];
 }
 
 function compare(row: Row, floors: readonly Floor[]): Target[] {
   return floors.flatMap((floor) =>
-    (['ws', 'raw'] as const)
-      .filter((base) => floor[base] !== undefined)
-      .map((base) => {
-        const id = floor.variant ?? 'ours';
-        const entry = row.peers.find(({ peer }) => peer === id);
-        const ratio = entry?.versus[base] ?? null;
-        const name = `${row.name}: ${id} / ${base} (${floor.level})`;
-        const note = reason(row, id, base) ?? entry?.notes.join(', ') ?? '';
-        // CPU a message is what one core can carry; messages a second also wait for the load and the machine.
-        return cell(name, ratio?.cpu ?? null, '>=', floor[base]!, ratio?.rate ?? null, note);
-      }),
+    BASES.filter((base) => floor[base] !== undefined).map((base) => {
+      const id = floor.variant ?? 'ours';
+      const entry = row.peers.find(({ peer }) => peer === id);
+      const ratio = entry?.versus[base] ?? null;
+      const name = `${row.name}: ${id} / ${base} (${floor.level})`;
+      const note = reason(row, id, base) ?? entry?.notes.join(', ') ?? '';
+      // CPU a message is what one core can carry; messages a second also wait for the load and the machine.
+      return cell(name, ratio?.cpu ?? null, '>=', floor[base]!, ratio?.rate ?? null, note);
+    }),
   );
 }
 
@@ -197,9 +187,8 @@ function compareMemory(row: Row): Target[] {
 
 /** Cost a message with many connections, cost a byte with large messages: ours against itself. */
 async function growth(bench: Bench): Promise<Target[]> {
-  const alone = { ...bench, options: { ...bench.options, peers: ['ours'] } };
   const cost = async (entry: EchoCase) => {
-    const row = await runEcho(alone, entry);
+    const row = await runEcho(bench, entry, {}, ['ours']);
     return row.peers.find((peer: PeerResult) => peer.peer === 'ours')?.cpu?.median ?? null;
   };
   const divide = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);

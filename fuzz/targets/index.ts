@@ -1,5 +1,6 @@
 /** All targets by name, and the words of their languages. */
 
+import { extensions, inflate } from './compression.ts';
 import { connection } from './connection.ts';
 import { frames } from './frames.ts';
 import { requestHead, responseHead } from './heads.ts';
@@ -57,9 +58,34 @@ const FRAMES = [
   '\xed\xa0\x80',
 ];
 
+const DEFLATE = [
+  '\xf2\x48\xcd\xc9\xc9\x07\x00',
+  '\xf3\x48\xcd\xc9\xc9\x07\x00\x00',
+  '\xf2\x00\x11\x00\x00',
+  '\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00',
+  '\x00\x00\xff\xff',
+  '\x03\x00',
+  '\x4a\x4c\x1c\x05\xa3\x60\x14\x0c\x77\x00\x00',
+  '\x05\xc0\x81\x08\x00\x00\x00\x00\x20\x7f\xeb\x0b',
+];
+const EXTENSIONS = [
+  'permessage-deflate',
+  '; server_no_context_takeover',
+  '; client_no_context_takeover',
+  '; server_max_window_bits=10',
+  '; client_max_window_bits',
+  '; client_max_window_bits="9"',
+  '=08',
+  ', ',
+  '; ',
+  '"\\1"',
+];
+
 export const TARGETS: Readonly<Record<string, Target>> = {
   frames: { run: frames, words: FRAMES },
   'request-head': { run: requestHead, words: HTTP },
   'response-head': { run: responseHead, words: HTTP },
   connection: { run: connection, words: FRAMES },
+  inflate: { run: inflate, words: DEFLATE },
+  extensions: { run: extensions, words: EXTENSIONS },
 };

@@ -1,29 +1,33 @@
 /** A WebSocket client on Node's sockets: dials, and hands over an open endpoint or says why there is none. */
 
-import { connect as connectNet, type NetConnectOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, createSecureContext } from 'node:tls';
+import type { Socket } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { ClientConnection } from '../connection/client-connection.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
-import { TimeoutError, TransportError, UsageError } from '../errors.ts';
+import type { CloseEvent } from '../endpoint/events.ts';
+import { type FailureError, HandshakeError, TimeoutError, TransportError, UsageError } from '../errors.ts';
+import { tapFor } from '../transport/node/debug.ts';
+import { publishClose, publishOpen, publishRefused } from '../transport/node/diagnostics.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
-import { readCallback } from '../transport/node/socket.ts';
-import { staticReadOptions } from '../transport/node/static-read.ts';
-import { clientTls } from '../transport/node/tls.ts';
 import type { Wakeable } from '../transport/transport.ts';
+import type { AttemptHandle, AttemptSink, UrlLike } from './client-shell.ts';
+import { Dial, type DialSink, prepareRoute, type Route } from './dial.ts';
 import { ClientSettings, type ConnectOptions } from './options.ts';
+import { chooseProxy } from './proxy-environment.ts';
+import { isRedirect, isSameOrigin, redirectTarget, withoutCredentials } from './redirect.ts';
 import { type Address, parseUrl } from './url.ts';
 
 /**
  * Opens a WebSocket connection (RFC 6455 section 4.1).
  *
  * `ws:` and `http:` URLs are plain, `wss:` and `https:` use TLS, `ws+unix:/path/of/socket:/path?query` dials a UNIX socket. One
- * deadline, `handshakeTimeout`, holds for name resolution, TCP, TLS and the opening handshake together. Messages wait until
- * somebody takes them: nothing is lost between this and the first listener.
+ * deadline, `handshakeTimeout`, holds for name resolution, proxy, TCP, TLS, redirects and the opening handshake together.
+ * Messages wait until somebody takes them: nothing is lost between this and the first listener.
  *
  * @returns an open endpoint
  * @throws UsageError (as a rejection, like all below) for a URL or an option that is wrong; nothing was dialled
- * @throws HandshakeError when the server did not answer with a proper 101; `response` holds what it answered
+ * @throws HandshakeError when the server did not answer with a proper 101, or a proxy with a tunnel; `response` holds what it
+ * answered
  * @throws TransportError when there is no connection to be had, or it broke; `cause` is Node's error
  * @throws TimeoutError after `handshakeTimeout`
  * @example
@@ -33,164 +37,225 @@ import { type Address, parseUrl } from './url.ts';
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Endpoint> {
   const startedAt = nodeEnvironment.clock.now();
-  if (typeof url !== 'string' && typeof (url as Partial<URL> | null)?.href !== 'string') {
-    throw new UsageError('INVALID_ARGUMENT', `connect: the URL must be a string or a URL, not ${String(url)}`);
-  }
-  const settings = new ClientSettings(options, { best: nodePlatform, open: publicPlatform });
-  const address = parseUrl(typeof url === 'string' ? url : url.href, domainToASCII);
-  const dial = prepareDial(address, options);
-  const { signal, origin } = options;
-  const connection = new ClientConnection(
-    {
-      host: address.host,
-      target: address.target,
-      subprotocols: settings.subprotocols,
-      headers: settings.headers,
-      ...(origin === undefined ? {} : { origin }),
-    },
-    settings.endpoint.connection,
-    startedAt,
-  );
-  signal?.throwIfAborted();
+  const plan = new ConnectPlan(url, options);
+  const first = plan.connection(plan.first, startedAt);
+  const { signal, on } = options;
+  if (signal?.aborted === true) throw signal.reason;
   return new Promise((resolve, reject) => {
-    new Attempt(connection, settings, options, dial(), startedAt, resolve, reject);
+    const abort = () => {
+      attempt.abandon();
+      settle();
+      reject(signal!.reason);
+    };
+    const settle = () => signal?.removeEventListener('abort', abort);
+    const attempt = new Attempt(plan, first, startedAt, {
+      opened(endpoint) {
+        settle();
+        // Before `open` is delivered, and not for a connection that never opens: that one rejects.
+        if (on !== undefined) endpoint.listen(on);
+        resolve(endpoint);
+      },
+      failed(error) {
+        settle();
+        reject(error);
+      },
+    });
+    signal?.addEventListener('abort', abort);
   });
 }
 
-/** What is needed to dial is read before anything is dialled. */
-function prepareDial(address: Address, options: ConnectOptions): () => Socket {
-  const { tls, socketPath = address.socketPath ?? undefined, autoSelectFamily, family, localAddress } = options;
-  if (options.socketPath !== undefined && address.socketPath !== null) {
-    throw new UsageError(
-      'INVALID_OPTION',
-      "connect: option 'socketPath' and a ws+unix URL both name a socket: choose one",
+/** Where to ask, and with what. */
+interface Hop {
+  readonly route: Route;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly options: ConnectOptions;
+}
+
+/** A URL and its options, checked; serves any number of attempts. */
+export class ConnectPlan {
+  readonly settings: ClientSettings;
+  readonly first: Hop;
+  private readonly options: ConnectOptions;
+
+  /** @throws UsageError for a URL or an option that is wrong */
+  constructor(url: UrlLike, options: ConnectOptions) {
+    if (typeof url !== 'string' && typeof (url as { href?: unknown } | null)?.href !== 'string') {
+      throw new UsageError('INVALID_ARGUMENT', `connect: the URL must be a string or a URL, not ${String(url)}`);
+    }
+    this.settings = new ClientSettings(options, { best: nodePlatform, open: publicPlatform });
+    this.options = options;
+    const address = parseUrl(typeof url === 'string' ? url : url.href, domainToASCII);
+    if (options.socketPath !== undefined && address.socketPath !== null) {
+      throw new UsageError(
+        'INVALID_OPTION',
+        "connect: option 'socketPath' and a ws+unix URL both name a socket: choose one",
+      );
+    }
+    if (options.socketPath === '') throw new UsageError('INVALID_OPTION', "connect: option 'socketPath' is empty");
+    if (options.tls !== undefined && !address.secure && this.settings.redirects === 0) {
+      throw new UsageError(
+        'INVALID_OPTION',
+        "connect: option 'tls' means nothing with a URL that is not wss: or https:",
+      );
+    }
+    const { socketPath } = options;
+    this.first = this.hop(
+      socketPath === undefined ? address : { ...address, socketPath },
+      options,
+      this.settings.headers,
     );
   }
-  if (socketPath === '') throw new UsageError('INVALID_OPTION', "connect: option 'socketPath' is empty");
-  if (tls !== undefined && !address.secure) {
-    throw new UsageError('INVALID_OPTION', "connect: option 'tls' means nothing with a URL that is not wss: or https:");
+
+  /** The engine's side of one hop. @throws UsageError when the request cannot be written */
+  connection({ route, headers }: Hop, startedAt: number): ClientConnection {
+    const { origin } = this.options;
+    const { subprotocols, endpoint } = this.settings;
+    const { host, target } = route.address;
+    const wanted = { host, target, subprotocols, headers, ...(origin === undefined ? {} : { origin }) };
+    return new ClientConnection(wanted, endpoint.connection, startedAt);
   }
-  const where: NetConnectOpts & ConnectionOptions =
-    socketPath !== undefined
-      ? { path: socketPath }
-      : {
-          host: address.hostname,
-          port: address.port,
-          ...(autoSelectFamily === undefined ? {} : { autoSelectFamily }),
-          ...(family === undefined ? {} : { family }),
-          ...(localAddress === undefined ? {} : { localAddress }),
-        };
-  // Half-open: whether the peer's end is also ours is for the engine to say.
-  const common = {
-    ...where,
-    allowHalfOpen: true,
-    ...(options.internals === false ? {} : staticReadOptions(readCallback)),
-  };
-  if (!address.secure) return () => connectNet(common as NetConnectOpts);
-  const secure = clientTls(tls ?? {}, address.hostname, 'connect');
-  try {
-    const secureContext = createSecureContext(secure);
-    // Whatever is dialled, the certificate must be the host's (RFC 9110 section 4.3.4).
-    return () => connectTls({ ...common, ...secure, secureContext, host: address.hostname });
-  } catch (error) {
-    throw new UsageError('INVALID_OPTION', `connect: option 'tls' cannot be used: ${(error as Error).message}`);
+
+  /** Where the answer of `hop` sends us. @throws HandshakeError when we do not go there */
+  redirected({ route, headers, options }: Hop, response: NonNullable<HandshakeError['response']>): Hop {
+    const address = redirectTarget(route.address, response, domainToASCII);
+    if (isSameOrigin(route.address, address)) return this.hop(address, options, headers);
+    // What proves who we are was meant for the first host, and is not given back on a way that others chose.
+    const { cert: _, key: __, passphrase: ___, servername: ____, ...tls } = options.tls ?? {};
+    return this.hop(address, { ...options, tls }, withoutCredentials(headers));
+  }
+
+  private hop(address: Address, options: ConnectOptions, headers: Hop['headers']): Hop {
+    const proxy = chooseProxy(options.proxy, address, this.settings.proxyHeaders, process.env);
+    const route = prepareRoute(address, proxy, options, this.settings.endpoint.connection.head);
+    return { route, headers, options };
   }
 }
 
-/** One attempt, from dialling to open or failed. */
-class Attempt implements Wakeable {
-  private readonly endpoint: Endpoint;
-  private readonly socket: Socket;
-  private readonly options: ConnectOptions;
-  private readonly reject: (reason: unknown) => void;
+/** One attempt, from dialling to open or failed, redirects included. */
+export class Attempt implements AttemptHandle, Wakeable, DialSink {
+  private readonly plan: ConnectPlan;
+  private readonly sink: AttemptSink;
+  private readonly startedAt: number;
   private readonly deadline: number;
+  private hop: Hop;
+  private connection: ClientConnection;
+  private redirects: number;
+  private dial: Dial | null = null;
+  private endpoint: Endpoint | null = null;
+  private referenced = true;
   private settled = false;
-  private started = false;
 
-  constructor(
-    connection: ClientConnection,
-    settings: ClientSettings,
-    options: ConnectOptions,
-    socket: Socket,
-    startedAt: number,
-    resolve: (endpoint: Endpoint) => void,
-    reject: (reason: unknown) => void,
-  ) {
-    this.socket = socket;
-    this.options = options;
-    this.reject = reject;
-    const transport = new SocketTransport(socket, { internals: options.internals !== false });
-    this.endpoint = new Endpoint(connection, transport, settings.endpoint, nodeEnvironment, {
-      opened: (endpoint) => {
-        this.settle();
-        // Before `open` is delivered, and not for a connection that never opens: that one rejects.
-        if (options.on !== undefined) endpoint.listen(options.on);
-        resolve(endpoint);
-      },
-      closed: (_, { error }) => this.fail(error ?? new TransportError('TRANSPORT_ENDED')),
-    });
-    socket.setNoDelay(true);
-    socket.once('error', this.onError);
-    socket.once('close', this.onClose);
-    // Not before the certificate is checked: the request may carry credentials.
-    const ready = (socket as { encrypted?: boolean }).encrypted === true ? 'secureConnect' : 'connect';
-    socket.once(ready, this.onReady);
-    options.signal?.addEventListener('abort', this.onAbort);
-    this.deadline = startedAt + settings.endpoint.connection.handshakeTimeout;
-    nodeEnvironment.clock.schedule(this, this.deadline);
+  /** `connection` is that of the plan's first hop. */
+  constructor(plan: ConnectPlan, connection: ClientConnection, startedAt: number, sink: AttemptSink) {
+    this.plan = plan;
+    this.sink = sink;
+    this.startedAt = startedAt;
+    this.hop = plan.first;
+    this.connection = connection;
+    this.redirects = plan.settings.redirects;
+    this.deadline = startedAt + plan.settings.endpoint.connection.handshakeTimeout;
+    this.walk();
   }
 
-  /** Nobody answered, and there is no connection yet. From then on the deadline is the engine's. */
-  wake(): void {
-    this.drop(new TimeoutError('OPENING_TIMEOUT'));
-  }
-
-  private readonly onReady = (): void => {
-    if (this.settled) return;
-    this.started = true;
-    nodeEnvironment.clock.cancel(this, this.deadline);
-    this.socket.off('error', this.onError);
-    this.socket.off('close', this.onClose);
-    this.endpoint.start();
-  };
-
-  private readonly onError = (error: Error): void => {
-    // What Node says when each of several addresses failed has no text of its own.
-    if (error instanceof AggregateError && error.message === '') {
-      error.message = error.errors.map((each: Error) => each.message).join(', ');
-    }
-    this.drop(new TransportError('TRANSPORT_FAILED', error));
-  };
-
-  private readonly onClose = (): void => {
-    this.drop(new TransportError('TRANSPORT_ENDED'));
-  };
-
-  private readonly onAbort = (): void => {
-    const { reason } = this.options.signal!;
-    if (!this.started) {
-      this.drop(reason);
-    } else if (!this.settled) {
-      this.fail(reason);
-      this.endpoint.terminate();
-    }
-  };
-
-  /** Ends an attempt that has no connection yet. */
-  private drop(reason: unknown): void {
-    this.fail(reason);
-    this.socket.destroy();
-  }
-
-  private fail(reason: unknown): void {
+  /** Gives up: nothing is reported any more. */
+  abandon(): void {
     if (this.settled) return;
     this.settle();
-    this.reject(reason);
+    this.dial?.destroy();
+    this.endpoint?.terminate();
+  }
+
+  ref(): void {
+    this.referenced = true;
+    this.dial?.socket.ref();
+    this.endpoint?.ref();
+  }
+
+  unref(): void {
+    this.referenced = false;
+    this.dial?.socket.unref();
+    this.endpoint?.unref();
+  }
+
+  /** There is no connection yet; from then on the deadline is the engine's. */
+  wake(): void {
+    this.fail(new TimeoutError('OPENING_TIMEOUT'));
+  }
+
+  /** @hidden */
+  connected(socket: Socket): void {
+    const { settings } = this.plan;
+    this.dial = null;
+    nodeEnvironment.clock.cancel(this, this.deadline);
+    const transport = new SocketTransport(socket, { internals: settings.internals });
+    const tap = tapFor(settings.debug, this.connection, transport, nodeEnvironment.clock);
+    let wasOpen = false;
+    const endpoint = new Endpoint(this.connection, tap ?? transport, settings.endpoint, nodeEnvironment, {
+      opened: () => {
+        this.settle();
+        wasOpen = true;
+        publishOpen('client', endpoint);
+        this.sink.opened(endpoint);
+      },
+      closed: (_, event) => {
+        if (wasOpen) publishClose('client', endpoint, event);
+        else if (this.endpoint === endpoint) this.refused(event);
+      },
+    });
+    if (tap !== null) tap.socket = endpoint;
+    this.endpoint = endpoint;
+    if (!this.referenced) endpoint.unref();
+    endpoint.start();
+  }
+
+  /** @hidden */
+  failed(error: FailureError): void {
+    this.fail(error);
+  }
+
+  private refused({ error }: CloseEvent): void {
+    if (this.settled) return;
+    this.endpoint = null;
+    const response = error instanceof HandshakeError ? error.response : null;
+    if (response === null || !isRedirect(response) || this.plan.settings.redirects === 0) {
+      this.fail(error ?? new TransportError('TRANSPORT_ENDED'));
+      return;
+    }
+    if (this.redirects-- === 0) {
+      const why = `more than ${this.plan.settings.redirects} in a row`;
+      this.fail(new HandshakeError('REDIRECT_REFUSED', why, response.status, response));
+      return;
+    }
+    try {
+      this.hop = this.plan.redirected(this.hop, response);
+      this.connection = this.plan.connection(this.hop, this.startedAt);
+    } catch (refusal) {
+      this.fail(
+        refusal instanceof UsageError
+          ? new HandshakeError('REDIRECT_REFUSED', refusal.message, response.status, response)
+          : (refusal as HandshakeError),
+      );
+      return;
+    }
+    this.walk();
+  }
+
+  private walk(): void {
+    nodeEnvironment.clock.schedule(this, this.deadline);
+    this.dial = new Dial(this.hop.route, this);
+    if (!this.referenced) this.dial.socket.unref();
+  }
+
+  private fail(error: FailureError): void {
+    if (this.settled) return;
+    const { endpoint } = this;
+    this.abandon();
+    publishRefused('client', endpoint, error);
+    this.sink.failed(error);
   }
 
   private settle(): void {
     this.settled = true;
     nodeEnvironment.clock.cancel(this, this.deadline);
-    this.options.signal?.removeEventListener('abort', this.onAbort);
   }
 }

@@ -1,11 +1,14 @@
 /** The options of a client: their rules in one table. */
 
 import { type Platform, type Rules, readOptions } from '../connection/options.ts';
+import type { DebugLevel, DebugOptions, LineDebug } from '../debug/options.ts';
 import type { EventName, Listeners } from '../endpoint/events.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
 import { ENDPOINT_RULES, type EndpointOptions, EndpointSettings } from '../endpoint/options.ts';
 import { UsageError } from '../errors.ts';
+import { readDebug } from '../transport/node/debug.ts';
 import type { ClientTlsOptions } from '../transport/node/tls.ts';
+import { checkSignal } from './reconnect-options.ts';
 
 /** Options of `connect`. Sizes in bytes, durations in milliseconds. */
 export interface ConnectOptions extends Omit<EndpointOptions, 'maxEarlyData' | 'plainRequests' | 'earlyData'> {
@@ -29,10 +32,27 @@ export interface ConnectOptions extends Omit<EndpointOptions, 'maxEarlyData' | '
   readonly family?: 4 | 6;
   /** The local address to connect from. */
   readonly localAddress?: string;
-  /** Not available in this version. */
-  readonly compression?: false;
+  /**
+   * How many redirects are followed in a row, 301, 302, 303, 307 and 308: never from TLS to none; to another origin without
+   * `Authorization`, `Cookie`, `Host` and client certificate. Default 0.
+   */
+  readonly redirects?: number;
+  /**
+   * The HTTP proxy to ask for a tunnel, `http://user:password@host:port` or `https:`; `'environment'`: the one that HTTPS_PROXY,
+   * HTTP_PROXY and ALL_PROXY name, unless NO_PROXY lists the host. Default false: none.
+   */
+  readonly proxy?: string | URL | false;
+  /** Of an `https:` proxy. The server behind it has `tls`. */
+  readonly proxyTls?: ClientTlsOptions;
+  /** Headers for the proxy, and for nobody else. */
+  readonly proxyHeaders?: HeaderList;
   /** Whether parts of Node that are not public API may be used where a check has proved them. Default true. */
   readonly internals?: boolean;
+  /**
+   * Tells of the connection, on standard error or to a sink. 0: nothing. 1: changes of state. 2: frames and bytes besides.
+   * Default: as the environment says (`SANSOCKET_DEBUG`, `NODE_DEBUG`), else 0.
+   */
+  readonly debug?: DebugLevel | DebugOptions;
 }
 
 const { maxEarlyData: _, plainRequests: __, earlyData: ___, ...SHARED_RULES } = ENDPOINT_RULES;
@@ -50,9 +70,25 @@ const CONNECT_RULES: Rules = {
   autoSelectFamily: { kind: 'boolean', default: undefined },
   family: { kind: 'count', default: undefined },
   localAddress: { kind: 'string', default: undefined },
-  compression: { kind: 'boolean', default: false },
+  redirects: { kind: 'count', default: 0 },
+  proxy: { kind: 'string', default: false },
+  proxyTls: { kind: 'object', default: undefined },
+  proxyHeaders: { kind: 'list', default: [] },
   internals: { kind: 'boolean', default: true },
+  debug: { kind: 'object', default: undefined },
 };
+
+/** Options of several types, or with rules of their own. */
+const CHECKED_HERE = [
+  'subprotocols',
+  'headers',
+  'compression',
+  'family',
+  'redirects',
+  'proxy',
+  'proxyHeaders',
+  'debug',
+] as const;
 
 const LISTENER = { kind: 'function', default: undefined } as const;
 const LISTENER_RULES: Record<EventName, { readonly kind: 'function'; readonly default: undefined }> = {
@@ -72,6 +108,10 @@ export class ClientSettings {
   readonly endpoint: EndpointSettings;
   readonly subprotocols: readonly string[];
   readonly headers: readonly (readonly [string, string])[];
+  readonly proxyHeaders: readonly (readonly [string, string])[];
+  readonly redirects: number;
+  readonly internals: boolean;
+  readonly debug: LineDebug | null;
 
   /**
    * @param platform what the shell lends, with and without internals
@@ -81,25 +121,31 @@ export class ClientSettings {
     const where = 'connect';
     if (typeof options !== 'object' || options === null) readOptions(CONNECT_RULES, options, where);
     const given: Record<string, unknown> = { ...options };
-    const { subprotocols, headers, compression, family, on } = given;
-    for (const name of ['subprotocols', 'headers', 'compression', 'family']) delete given[name];
-    if (compression !== undefined && compression !== false) {
-      throw new UsageError(
-        'INVALID_OPTION',
-        `${where}: option 'compression' must be false: it is not available in this version`,
-      );
-    }
+    const { subprotocols, headers, compression, family, on, redirects = 0, proxy, proxyHeaders } = given;
+    for (const name of CHECKED_HERE) delete given[name];
     if (family !== undefined && family !== 4 && family !== 6) {
       throw new UsageError('INVALID_OPTION', `${where}: option 'family' must be 4 or 6`);
     }
+    if (!Number.isSafeInteger(redirects) || (redirects as number) < 0) {
+      throw new UsageError('INVALID_OPTION', `${where}: option 'redirects' must be a whole number from 0`);
+    }
+    if ((proxy === undefined || proxy === false) && (given['proxyTls'] !== undefined || proxyHeaders !== undefined)) {
+      throw new UsageError('INVALID_OPTION', `${where}: 'proxyTls' and 'proxyHeaders' mean nothing without 'proxy'`);
+    }
     readOptions(CONNECT_RULES, given, where);
+    checkSignal(given['signal'], where);
     if (on !== undefined) readOptions(LISTENER_RULES, on as object, `${where}: on`);
     const endpoint: Record<string, unknown> = {};
     for (const name of Object.keys(SHARED_RULES)) if (given[name] !== undefined) endpoint[name] = given[name];
+    if (compression !== undefined) endpoint['compression'] = compression;
     endpoint['platform'] = { ...(options.internals === false ? platform.open : platform.best), ...options.platform };
     this.endpoint = new EndpointSettings(endpoint as EndpointOptions, where);
     this.subprotocols = readSubprotocols(subprotocols, where);
     this.headers = readHeaders(headers, where);
+    this.proxyHeaders = readHeaders(proxyHeaders, where);
+    this.redirects = redirects as number;
+    this.internals = options.internals !== false;
+    this.debug = readDebug(options.debug, where);
   }
 }
 

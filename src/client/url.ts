@@ -33,9 +33,7 @@ export interface Address {
  */
 export function parseUrl(url: string, toAscii?: (host: string) => string): Address {
   const refuse = (why: string): never => {
-    // Errors are logged, and passwords are not for logs.
-    const shown = printable(url.replace(/\/\/[^/?#]*@/, '//…@'));
-    throw new UsageError('INVALID_ARGUMENT', `the URL '${shown}' ${why}`);
+    throw new UsageError('INVALID_ARGUMENT', `the URL '${shownUrl(url)}' ${why}`);
   };
   const [, scheme = refuse('has no scheme: it begins with ws:// or wss://'), rest = ''] =
     /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
@@ -57,6 +55,16 @@ export function parseUrl(url: string, toAscii?: (host: string) => string): Addre
     default:
       return refuse('has a scheme other than ws, wss, http, https and ws+unix');
   }
+}
+
+/**
+ * A URL for an error. Errors are logged, and passwords are not for logs: neither those that stand where they belong, nor those
+ * with a slash that is not encoded.
+ */
+export function shownUrl(url: string): string {
+  return printable(
+    url.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/\/|)(?:[^/?#]*@|[^/?#:]*:(?!\d*(?:[/?#]|$)).*@)/is, '$1***@'),
+  );
 }
 
 type Refuse = (why: string) => never;

@@ -5,18 +5,56 @@
  * One instance serves all connections of a process: sharing is what keeps an idle connection small.
  */
 
+import { sizeBehind, viewOf } from './view.ts';
+
 /** Something that takes memory back when the bytes in it were written. */
 export interface Owner {
   release(): void;
 }
 
 const EMPTY = /* @__PURE__ */ new Uint8Array(0);
-/** Payloads up to `SMALL` share slabs of 4 KiB, others up to `MIDDLE` slabs of 64 KiB: a payload that is kept pins no more. */
+/** Payloads up to so many bytes share slabs of so many: one that is kept pins no more than its slab. */
+const TINY = 64;
+const TINY_SLAB = 4_096;
 const SMALL = 512;
-const SMALL_SLAB = 4_096;
+const SMALL_SLAB = 16_384;
 const MIDDLE = 16_384;
 const MIDDLE_SLAB = 65_536;
-const LEAST_POOLED = 4_096;
+/** The unit of the pool's sizes, and how much of it may lie unused. */
+const PAGE = 4_096;
+const MOST_FREE = 67_108_864;
+
+/** A part of memory that payloads for keeps are cut from, one behind the other. */
+class Board {
+  bytes: Uint8Array = EMPTY;
+  private readonly allocate: Allocate;
+  private readonly size: number;
+  private buffer: ArrayBufferLike = EMPTY.buffer;
+  private base = 0;
+  private used = 0;
+
+  constructor(allocate: Allocate, size: number) {
+    this.allocate = allocate;
+    this.size = size;
+  }
+
+  /** Where `size` bytes are free; `view` gives them out. */
+  reserve(size: number): number {
+    if (this.used + size > this.bytes.length) {
+      this.bytes = this.allocate(this.size, true);
+      this.buffer = this.bytes.buffer;
+      this.base = this.bytes.byteOffset;
+      this.used = 0;
+    }
+    const at = this.used;
+    this.used = at + size;
+    return at;
+  }
+
+  view(at: number, size: number): Uint8Array {
+    return new Uint8Array(this.buffer, this.base + at, size);
+  }
+}
 
 /** A part of memory that many connections append encoded output to. */
 export class Slab implements Owner {
@@ -44,17 +82,25 @@ export class Slab implements Owner {
   get idle(): boolean {
     return this.holders === 0;
   }
+
+  /** How many refer to it. */
+  get holderCount(): number {
+    return this.holders;
+  }
 }
 
 /** A buffer of the pool: its bytes may be lent, kept for output, and are used again when nobody holds them. */
 export class PooledBuffer implements Owner {
   readonly bytes: Uint8Array;
+  /** Its class of size. */
+  readonly kind: number;
   private readonly memory: Memory;
   private holders = 1;
 
-  constructor(memory: Memory, bytes: Uint8Array) {
+  constructor(memory: Memory, bytes: Uint8Array, kind: number) {
     this.memory = memory;
     this.bytes = bytes;
+    this.kind = kind;
   }
 
   /** Takes a buffer out of the pool again. */
@@ -73,7 +119,10 @@ export class PooledBuffer implements Owner {
   }
 }
 
-const BY_ALLOCATE = new WeakMap<(size: number) => Uint8Array, Memory>();
+/** Gives new memory of a size; `shared`: to many. */
+type Allocate = (size: number, shared: boolean) => Uint8Array;
+
+const BY_ALLOCATE = new WeakMap<Allocate, Memory>();
 
 /** The allocator that connections share. */
 export class Memory {
@@ -81,23 +130,26 @@ export class Memory {
   static readonly shared: Memory = /* @__PURE__ */ new Memory((size) => new Uint8Array(size));
 
   /** New memory of `size` bytes; not zeroed when the platform can do without. */
-  readonly allocate: (size: number) => Uint8Array;
-  private small: Uint8Array = EMPTY;
-  private smallUsed = 0;
-  private middle: Uint8Array = EMPTY;
-  private middleUsed = 0;
+  private readonly allocate: Allocate;
+  private readonly tiny: Board;
+  private readonly small: Board;
+  private readonly middle: Board;
   private slab: Slab | null = null;
   private readonly spare: Slab[] = [];
-  private readonly free: PooledBuffer[] = [];
+  /** Pooled buffers that nobody holds, by their class of size. */
+  private readonly free: (PooledBuffer[] | undefined)[] = [];
   private freeBytes = 0;
   private readonly lent = new WeakMap<ArrayBufferLike, PooledBuffer | null>();
   private lastVolatile: ArrayBufferLike | null = null;
 
-  constructor(allocate: (size: number) => Uint8Array) {
+  constructor(allocate: Allocate) {
     this.allocate = allocate;
+    this.tiny = new Board(allocate, TINY_SLAB);
+    this.small = new Board(allocate, SMALL_SLAB);
+    this.middle = new Board(allocate, MIDDLE_SLAB);
   }
 
-  static of(allocate: (size: number) => Uint8Array): Memory {
+  static of(allocate: Allocate): Memory {
     let memory = BY_ALLOCATE.get(allocate);
     if (memory === undefined) {
       memory = new Memory(allocate);
@@ -106,42 +158,39 @@ export class Memory {
     return memory;
   }
 
-  /** A copy of `bytes[start, end)` for keeps. Small copies share a slab of 4 or 64 KiB; others have memory of their own. */
+  /**
+   * `bytes[start, end)` for keeps, where `bytes` belongs to us: a view of it if that keeps no more memory alive than twice what it
+   * shows, or than a copy would; else a copy.
+   */
+  keep(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const size = end - start;
+    const most = size > MIDDLE ? 2 * size : size > SMALL ? MIDDLE_SLAB : size > TINY ? SMALL_SLAB : TINY_SLAB;
+    // The length of the array is asked first: asking for that of its buffer costs more.
+    if (bytes.length > most || size === 0 || sizeBehind(bytes) > most) return this.copy(bytes, start, end);
+    return viewOf(bytes, start, end);
+  }
+
+  /** A copy of `bytes[start, end)` for keeps. Small copies share a slab; large ones have memory of their own. */
   copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start;
     if (size === 0) return new Uint8Array(0);
-    const out = size <= MIDDLE ? this.cut(size) : this.exact(size);
-    if (size < 32) {
-      for (let i = 0; i < size; i++) out[i] = bytes[start + i]!;
-    } else {
-      out.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, size));
+    if (size > MIDDLE) {
+      const out = this.exact(size);
+      out.set(viewOf(bytes, start, end));
+      return out;
     }
-    return out;
+    const board = size <= TINY ? this.tiny : size <= SMALL ? this.small : this.middle;
+    const at = board.reserve(size);
+    const into = board.bytes;
+    if (size < 32) for (let i = 0; i < size; i++) into[at + i] = bytes[start + i]!;
+    else into.set(viewOf(bytes, start, end), at);
+    return board.view(at, size);
   }
 
   /** Memory of exactly `size` bytes that nothing else shares. */
-  exact(size: number): Uint8Array {
-    const bytes = this.allocate(size);
+  exact(size: number, shared: boolean = false): Uint8Array {
+    const bytes = this.allocate(size, shared);
     return bytes.length === size ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, size);
-  }
-
-  private cut(size: number): Uint8Array {
-    if (size <= SMALL) {
-      if (this.smallUsed + size > this.small.length) {
-        this.small = this.allocate(SMALL_SLAB);
-        this.smallUsed = 0;
-      }
-      const at = this.smallUsed;
-      this.smallUsed = at + size;
-      return new Uint8Array(this.small.buffer, this.small.byteOffset + at, size);
-    }
-    if (this.middleUsed + size > this.middle.length) {
-      this.middle = this.allocate(MIDDLE_SLAB);
-      this.middleUsed = 0;
-    }
-    const at = this.middleUsed;
-    this.middleUsed = at + size;
-    return new Uint8Array(this.middle.buffer, this.middle.byteOffset + at, size);
   }
 
   /** The slab that output is appended to now, with room for `size` bytes behind `used`. */
@@ -150,9 +199,17 @@ export class Memory {
     if (slab !== null && slab.used + size <= slab.bytes.length) return slab;
     slab =
       size > Slab.SIZE
-        ? new Slab(this, this.allocate(size))
-        : (this.spare.pop() ?? new Slab(this, this.allocate(Slab.SIZE)));
+        ? new Slab(this, this.allocate(size, true))
+        : (this.spare.pop() ?? new Slab(this, this.allocate(Slab.SIZE, true)));
     if (size <= Slab.SIZE) this.slab = slab;
+    return slab;
+  }
+
+  /** A slab that the caller alone writes to; `retain()` it. */
+  takeSlab(): Slab {
+    const slab = this.spare.pop() ?? new Slab(this, this.allocate(Slab.SIZE, true));
+    // Whoever has a region in it never finds room behind that.
+    slab.used = slab.bytes.length;
     return slab;
   }
 
@@ -162,21 +219,19 @@ export class Memory {
     this.spare.push(slab);
   }
 
-  /** A buffer of at least `size` bytes from the pool; `release()` it. */
+  /** A buffer of at least `size` bytes from the pool, and at most a quarter more; `release()` it. */
   pooled(size: number): PooledBuffer {
-    for (let i = this.free.length - 1; i >= 0; i--) {
-      const candidate = this.free[i]!;
-      const length = candidate.bytes.length;
-      // Never more than twice what is asked for, so that what a message retains stays near its limit.
-      if (length >= size && (length <= 2 * size || length === LEAST_POOLED)) {
-        this.free.splice(i, 1);
-        this.freeBytes -= length;
-        return candidate.reuse();
-      }
+    // Sizes are counted in pages. Up to eight of them each has a class, then there are four between a size and its double.
+    const pages = Math.ceil(size / PAGE) - 1;
+    const shift = pages < 8 ? 0 : 29 - Math.clz32(pages);
+    const step = pages >>> shift;
+    const kind = 4 * shift + step;
+    const free = this.free[kind]?.pop();
+    if (free !== undefined) {
+      this.freeBytes -= free.bytes.length;
+      return free.reuse();
     }
-    let capacity = LEAST_POOLED;
-    while (capacity < size) capacity *= 2;
-    const buffer = new PooledBuffer(this, this.exact(capacity));
+    const buffer = new PooledBuffer(this, this.exact((step + 1) * 2 ** shift * PAGE, true), kind);
     this.lent.set(buffer.bytes.buffer, buffer);
     return buffer;
   }
@@ -184,9 +239,15 @@ export class Memory {
   /** A pooled buffer that nobody holds any more: kept for the next one while the pool is small. */
   recycle(buffer: PooledBuffer): void {
     const size = buffer.bytes.length;
-    if (this.freeBytes + size > 67_108_864 || this.free.length >= 64) return;
+    if (size > MOST_FREE) return;
+    if (this.freeBytes + size > MOST_FREE) {
+      // What fills it is of sizes that nobody asks for any more, or too much.
+      this.free.length = 0;
+      this.freeBytes = 0;
+    }
     this.freeBytes += size;
-    this.free.push(buffer);
+    this.free[buffer.kind] ??= [];
+    this.free[buffer.kind]!.push(buffer);
   }
 
   /** Says that the bytes of this buffer change after they were lent to a listener (a reused read buffer). */

@@ -29,6 +29,12 @@ export function checkFragmentSize(size: number | undefined): void {
   throw new UsageError('INVALID_ARGUMENT', `fragmentSize must be a whole number of bytes above 0, not ${String(size)}`);
 }
 
+/** @throws UsageError unless it is absent, true or false */
+export function checkCompress(compress: boolean | undefined): void {
+  if (compress === undefined || typeof compress === 'boolean') return;
+  throw new UsageError('INVALID_ARGUMENT', `compress must be true or false, not ${String(compress)}`);
+}
+
 /** @throws UsageError unless the bytes may go out as text (RFC 6455 section 5.6) */
 export function checkText(codec: TextCodec, bytes: Uint8Array): void {
   if (codec.isValid(bytes, 0, bytes.length)) return;

@@ -13,13 +13,15 @@ import { TransformChain } from '../extension/chain.ts';
 import type { PayloadTransform } from '../extension/extension.ts';
 import type { Headers } from '../handshake/headers.ts';
 import { controlPayload, notOpen } from './checks.ts';
+import { ControlBudget } from './control-budget.ts';
 import { Ending } from './ending.ts';
 import type { ClosingEvent, ConnectionEvent } from './events.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { Incoming } from './incoming.ts';
+import type { Incoming } from './incoming.ts';
 import { MessageSender, type SendOptions } from './message-sender.ts';
 import type { Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
+import type { SharedFrame } from './shared-frames.ts';
 import { type Input, type Phase, type ReadyState, readyStateOf, transition } from './state.ts';
 
 /** Which side of the connection this is. */
@@ -48,7 +50,6 @@ export interface Traffic {
 const NEVER = Number.POSITIVE_INFINITY;
 /** After an unanswered ping the peer gets this long to take our Close and end (RFC 6455 section 7.1.7). */
 const PARTING = 1_000;
-const CONTROL_WINDOW = 10_000;
 
 /** The part of the engine that both roles share. */
 export abstract class Connection {
@@ -74,8 +75,7 @@ export abstract class Connection {
   private chain: TransformChain | null = null;
   private messages: MessageSender | null = null;
   private end: Ending | null = null;
-  private controlFrames = 0;
-  private controlWindow = 0;
+  private budget: ControlBudget | null = null;
   private bytesReceived = 0;
 
   /** @internal */
@@ -177,7 +177,7 @@ export abstract class Connection {
         return false;
       case 'open':
       case 'close-sent':
-        return this.unread === 0;
+        return this.unread === 0 && this.reader?.expanding !== true;
       case 'connecting':
         return this.unread < this.settings.maxEarlyData;
       default:
@@ -187,8 +187,11 @@ export abstract class Connection {
 
   // ── application ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The next event, or null when there is none until something more happens. */
-  nextEvent(): ConnectionEvent | null {
+  /**
+   * The next event, or null when there is none until something more happens; or when `budget` bytes of a compressed message have
+   * been inflated and `hasPendingInput` is still true, for drivers that let others have their turn.
+   */
+  nextEvent(budget: number = NEVER): ConnectionEvent | null {
     if (this.events !== null) {
       const event = this.events.shift()!;
       if (this.events.length === 0) this.events = null;
@@ -197,7 +200,7 @@ export abstract class Connection {
     switch (this.phase) {
       case 'open':
       case 'close-sent':
-        return this.nextIncoming();
+        return this.nextIncoming(budget);
       case 'connecting':
         this.nextOpening();
         if (this.events === null && this.phase === 'connecting' && this.inputEnded) this.gone();
@@ -229,10 +232,15 @@ export abstract class Connection {
     }
   }
 
+  /** @internal Whether the budget of `nextEvent` ran out inside a message. */
+  get expanding(): boolean {
+    return this.reader?.expanding === true;
+  }
+
   /**
    * Sends a text message; bytes must be UTF-8.
    *
-   * @returns the bytes it takes on the wire, headers included; 0 if it was refused because too much is unsent
+   * @returns the bytes it takes on the wire, headers included; 0 if too much is unsent, -1 if an extension could not take it
    * @throws UsageError when the connection is not open, a fragmented message is under way, or the text is not well-formed
    */
   sendText(text: string | Uint8Array, options?: SendOptions): number {
@@ -243,7 +251,7 @@ export abstract class Connection {
    * Sends a binary message. Bytes above 32 KiB are referenced, not copied, by a server: leave them unchanged until they are
    * written.
    *
-   * @returns the bytes it takes on the wire, headers included; 0 if it was refused because too much is unsent
+   * @returns the bytes it takes on the wire, headers included; 0 if too much is unsent, -1 if an extension could not take it
    * @throws UsageError when the connection is not open or a fragmented message is under way
    */
   sendBinary(bytes: Uint8Array, options?: SendOptions): number {
@@ -252,12 +260,13 @@ export abstract class Connection {
 
   /**
    * Sends one fragment of a message; `last` ends it. Control frames may go in between, other messages may not (RFC 6455
-   * section 5.4).
+   * section 5.4). Whether extensions may compress the message is said with its first fragment.
    *
+   * @returns the bytes it takes on the wire, header included
    * @throws UsageError when the connection is not open, another kind is under way, or text is not UTF-8
    */
-  sendFragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean): number {
-    return this.sender.fragment(kind, bytes, last);
+  sendFragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean, compress = true): number {
+    return this.sender.fragment(kind, bytes, last, compress);
   }
 
   /** Whether `sendFragment` began a message that has not ended. */
@@ -266,11 +275,11 @@ export abstract class Connection {
   }
 
   /**
-   * Queues frames that were encoded once for many connections. Only for servers: a client's frames are masked.
+   * Queues a message that was encoded once for many connections. Only for servers: a client's frames are masked.
    *
    * @internal
    */
-  sendEncoded(frame: Uint8Array): number {
+  sendEncoded(frame: SharedFrame): number {
     return this.sender.encoded(frame) || this.overflow();
   }
 
@@ -282,11 +291,6 @@ export abstract class Connection {
   /** Whether no extension changes messages. */
   get sendsWhole(): boolean {
     return this.chain === null;
-  }
-
-  /** Whether messages leave as they are: no extension changes them, no mask is needed. */
-  get sendsPlain(): boolean {
-    return this.chain === null && this.role === 'server';
   }
 
   /** A ping payload that no other ping of this connection has, unless the application chose it. */
@@ -407,6 +411,16 @@ export abstract class Connection {
     return readyStateOf(this.phase);
   }
 
+  /** @internal The phase by its name, for traces. */
+  get phaseName(): Phase {
+    return this.phase;
+  }
+
+  /** @internal Whether our Close was queued. */
+  get closeQueued(): boolean {
+    return this.end?.closeQueued === true;
+  }
+
   /** Bytes queued or taken that are not yet written. */
   get bufferedAmount(): number {
     return this.outgoing.unsent;
@@ -444,10 +458,9 @@ export abstract class Connection {
     this.heartbeat = new Heartbeat(settings.pingInterval, settings.pongTimeout, this.now);
     if (agreement.transforms.length > 0) {
       this.chain = new TransformChain(agreement.transforms);
-      const { chain } = this;
-      const queue = this.reader?.queue;
-      this.reader = new Incoming(settings, this.role === 'server', chain.rsvBits, (rsv) => chain.decoderFor(rsv));
-      if (queue !== undefined) this.reader.adopt(queue);
+      const { reader } = this; // Its decoder knows no reserved bits: what it holds comes along.
+      this.reader = null;
+      if (reader !== null) this.incoming.adopt(reader.queue);
     }
     const { subprotocol, extensions, headers } = agreement;
     this.emit({ type: 'open', subprotocol, extensions, headers });
@@ -455,7 +468,7 @@ export abstract class Connection {
 
   /** @internal The reader of this connection, while it has bytes to read or a message half read. */
   protected get incoming(): Incoming {
-    this.reader ??= this.settings.takeReader(this.role === 'server');
+    this.reader ??= this.settings.takeReader(this.role === 'server', this.chain);
     return this.reader;
   }
 
@@ -489,12 +502,12 @@ export abstract class Connection {
 
   // ── private ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private nextIncoming(): ConnectionEvent | null {
+  private nextIncoming(budget: number): ConnectionEvent | null {
     for (;;) {
       const { reader } = this;
-      const found = reader === null ? null : reader.next();
+      const found = reader === null ? null : reader.next(budget);
       if (found === null) {
-        if (reader !== null && this.chain === null && reader.idle) {
+        if (reader?.idle) {
           this.reader = null;
           this.settings.putReader(reader);
         }
@@ -503,13 +516,14 @@ export abstract class Connection {
         return this.nextEvent();
       }
       if (typeof found === 'object') {
-        if (found.type === 'message' || (found.type === 'fragment' && found.last)) this.controlFrames = 0;
+        if (found.type === 'message' || (found.type === 'fragment' && found.last)) this.budget?.renew();
         return found;
       }
       if (found === 'fault') {
         this.failWith(failure(reader!.fault!));
         return this.nextEvent();
       }
+      if (found === 'pause') return null;
       const event = this.control();
       if (event !== null) return event;
       if (this.phase !== 'open' && this.phase !== 'close-sent') return this.nextEvent();
@@ -520,7 +534,8 @@ export abstract class Connection {
     const { decoder } = this.incoming;
     const { bytes, start, end } = decoder;
     if (decoder.opcode === Opcode.close) return this.receiveClose(bytes, start, end);
-    if (this.tooManyControlFrames()) {
+    this.budget ??= new ControlBudget(this.settings.maxControlFrames, this.now);
+    if (!this.budget.allows(this.now)) {
       this.failWith(failure('TOO_MANY_CONTROL_FRAMES'));
       return null;
     }
@@ -532,14 +547,6 @@ export abstract class Connection {
       return { type: 'ping', payload };
     }
     return { type: 'pong', payload, latency: this.heartbeat!.answered(payload, this.now) };
-  }
-
-  private tooManyControlFrames(): boolean {
-    if (this.now - this.controlWindow >= CONTROL_WINDOW) {
-      this.controlWindow = this.now;
-      this.controlFrames = 0;
-    }
-    return ++this.controlFrames > this.settings.maxControlFrames;
   }
 
   private receiveClose(bytes: Uint8Array, start: number, end: number): ConnectionEvent | null {
@@ -615,8 +622,8 @@ export abstract class Connection {
     return this.end;
   }
 
-  /** What sends messages, while that is possible. */
-  private get sender(): MessageSender {
+  /** @internal What sends messages, while that is possible. */
+  get sender(): MessageSender {
     if (this.phase !== 'open') throw notOpen(this.readyState);
     this.messages ??= new MessageSender(this.outgoing, this.settings, this.chain);
     return this.messages;

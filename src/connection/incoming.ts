@@ -8,14 +8,16 @@ import { FrameDecoder, Step } from '../codec/frame-decoder.ts';
 import type { PooledBuffer } from '../codec/memory.ts';
 import { Opcode } from '../codec/opcode.ts';
 import { Utf8Validator } from '../codec/utf8.ts';
+import { viewOf } from '../codec/view.ts';
 import type { FaultCode } from '../errors.ts';
+import type { TransformChain } from '../extension/chain.ts';
 import type { PayloadTransform } from '../extension/extension.ts';
 import type { ConnectionEvent } from './events.ts';
 import { MessageAssembler } from './message-assembler.ts';
 import type { Settings } from './options.ts';
 
 /** What `next` found when it is no event. */
-export type Found = 'control' | 'fault';
+export type Found = 'control' | 'fault' | 'pause';
 
 /** Reads frames and makes events of them, one at a time. */
 export class Incoming {
@@ -27,27 +29,28 @@ export class Incoming {
 
   /** Frames come masked: this is a server's reader. */
   readonly masked: boolean;
+  /** The reserved bits that extensions have claimed. */
+  readonly rsvBits: number;
+  /** The extensions of the connection that reads. */
+  chain: TransformChain | null = null;
   private readonly settings: Settings;
-  private readonly transformFor: ((rsvBits: number) => PayloadTransform | null) | null;
   private assembler: MessageAssembler | null = null;
   private assembling = false;
   private lent: PooledBuffer | null = null;
   private fragments: FragmentCutter | null = null;
+  /** Bytes that a transform may still make in this call. */
+  private budget = 0;
 
-  constructor(
-    settings: Settings,
-    masked: boolean,
-    rsvBits: number,
-    transformFor: ((rsvBits: number) => PayloadTransform | null) | null,
-  ) {
+  constructor(settings: Settings, masked: boolean, rsvBits: number) {
     this.masked = masked;
+    this.rsvBits = rsvBits;
     this.settings = settings;
-    this.transformFor = transformFor;
     this.decoder = new FrameDecoder(settings.decoderRules(masked, rsvBits));
   }
 
-  /** The next event, or what else was found, or null when more bytes are needed. */
-  next(): ConnectionEvent | Found | null {
+  /** The next event, or what else was found, or null when more bytes are needed; `'pause'` after `budget` expanded bytes. */
+  next(budget: number): ConnectionEvent | Found | null {
+    this.budget = budget;
     if (this.lent !== null) {
       this.lent.release();
       this.lent = null;
@@ -58,6 +61,10 @@ export class Incoming {
         const event = this.fragments.next();
         if (event !== null) return event;
         if (this.fragments.fault !== null) return this.fail(this.fragments.fault);
+      }
+      if (this.assembler?.expanding === true) {
+        const found = this.expand(this.assembler);
+        if (found !== null) return found;
       }
       const step = decoder.next(queue);
       if (step === Step.data) {
@@ -89,12 +96,17 @@ export class Incoming {
 
   /** Nothing is unread or half read: another connection may use this reader. */
   get idle(): boolean {
-    return this.queue.length === 0 && this.decoder.idle && !this.assembling && this.lent === null;
+    return this.queue.length === 0 && this.decoder.idle && !this.assembling && !this.expanding && this.lent === null;
   }
 
   /** Whether there is more to read without further input. */
   get pending(): boolean {
-    return this.queue.length > 0 || this.fragments?.active === true;
+    return this.queue.length > 0 || this.expanding;
+  }
+
+  /** Whether a transform has output left of what was read. */
+  get expanding(): boolean {
+    return this.fragments?.active === true || this.assembler?.expanding === true;
   }
 
   /** Bytes held for a message that is not complete. */
@@ -134,6 +146,21 @@ export class Incoming {
     const last = decoder.lastPiece && decoder.fin;
     const fault = assembler.add(decoder.bytes, decoder.start, decoder.end, decoder.messageLength, last);
     if (fault !== null) return this.fail(fault);
+    return assembler.expanding ? this.expand(assembler) : this.added(assembler, last);
+  }
+
+  private expand(assembler: MessageAssembler): ConnectionEvent | Found | null {
+    const { decoder } = this;
+    const before = assembler.size;
+    const fault = assembler.expand(this.budget);
+    if (fault !== null) return this.fail(fault);
+    this.budget -= assembler.size - before;
+    return assembler.expanding ? 'pause' : this.added(assembler, decoder.lastPiece && decoder.fin);
+  }
+
+  /** A piece is in the assembler. */
+  private added(assembler: MessageAssembler, last: boolean): ConnectionEvent | Found | null {
+    const { decoder } = this;
     if (!last) {
       if (!this.settings.progress || !decoder.lastPiece) return null;
       return { type: 'progress', kind: this.kind, received: decoder.messageLength, total: null };
@@ -158,12 +185,10 @@ export class Incoming {
       if (!settings.text.isValid(bytes, start, end)) return this.fail('UTF8_INVALID');
     }
     let data: Uint8Array;
-    const size = end - start;
-    if (settings.borrow || (!(queue.borrowed && bytes === queue.bytes) && 2 * size >= bytes.buffer.byteLength)) {
-      data = new Uint8Array(bytes.buffer, bytes.byteOffset + start, size);
-    } else {
-      data = settings.memory.copy(bytes, start, end);
-    }
+    const owned = !(queue.borrowed && bytes === queue.bytes);
+    if (settings.borrow) data = viewOf(bytes, start, end);
+    else if (owned) data = settings.memory.keep(bytes, start, end);
+    else data = settings.memory.copy(bytes, start, end);
     return this.binary(data, wireSize);
   }
 
@@ -177,6 +202,7 @@ export class Incoming {
       assembler.takePooled()?.release();
       return data === null ? this.fail('UTF8_INVALID') : { type: 'message', kind: 'text', data, wireSize };
     }
+    if (assembler.unjudged && !settings.text.isValid(bytes, 0, end)) return this.fail('UTF8_INVALID');
     if (settings.borrow) {
       this.lent = assembler.takePooled();
       return this.binary(bytes.subarray(0, end), wireSize);
@@ -208,7 +234,7 @@ export class Incoming {
 
   private transform(): PayloadTransform | null {
     const { messageRsv } = this.decoder;
-    return messageRsv === 0 || this.transformFor === null ? null : this.transformFor(messageRsv);
+    return messageRsv === 0 || this.chain === null ? null : this.chain.decoderFor(messageRsv);
   }
 
   private fail(fault: FaultCode): 'fault' {
@@ -253,8 +279,9 @@ class FragmentCutter {
       return;
     }
     const { settings } = this;
-    const view = settings.borrow || (owned && 2 * (end - start) >= bytes.buffer.byteLength);
-    this.piece = view ? bytes.subarray(start, end) : settings.memory.copy(bytes, start, end);
+    const { memory } = settings;
+    if (settings.borrow) this.piece = viewOf(bytes, start, end);
+    else this.piece = owned ? memory.keep(bytes, start, end) : memory.copy(bytes, start, end);
   }
 
   next(): ConnectionEvent | null {
@@ -270,12 +297,13 @@ class FragmentCutter {
   private nextTransformed(transform: PayloadTransform): ConnectionEvent | null {
     for (;;) {
       const out = transform.read();
-      if (transform.corrupt) return this.fail('EXTENSION_DATA_INVALID');
+      if (transform.corrupt) return this.fail(transform.fault ?? 'EXTENSION_DATA_INVALID');
       if (out === null) {
         this.active = false;
         if (!this.last) return null;
         const held = this.piece ?? NONE;
         this.piece = null;
+        this.transform = null;
         return this.emit(held, true);
       }
       if (out.length === 0) continue;

@@ -16,14 +16,22 @@ export class MessageAssembler {
   bytes: Uint8Array = NONE;
   start = 0;
   end = 0;
+  /** A transform has output left: `expand` goes on. */
+  expanding = false;
+  /** The message is a text that was not validated as it came, or not all of it: whoever takes it does that. */
+  unjudged = false;
 
   private readonly memory: Memory;
   private readonly maxMessageSize: number;
-  /** Buffers come from the pool: the message is copied or decoded before anybody keeps it. */
+  /** Buffers come from the pool: the message is copied, decoded or lent before anybody keeps it. */
   private pooling = false;
   private readonly validator: Utf8Validator = new Utf8Validator();
   private isText = false;
   private transform: PayloadTransform | null = null;
+  /** Bytes of `store` that the validator has seen of what a transform made. */
+  private judged = 0;
+  /** The piece that the transform works on ends the message. */
+  private ending = false;
   private buffer: PooledBuffer | null = null;
   private store: Uint8Array = NONE;
   private stored = 0;
@@ -37,6 +45,11 @@ export class MessageAssembler {
     this.maxMessageSize = maxMessageSize;
   }
 
+  /** Bytes that a transform has made of the message under way. */
+  get size(): number {
+    return this.stored;
+  }
+
   /** Bytes held for the message under way. */
   get retained(): number {
     return this.store.length;
@@ -45,9 +58,12 @@ export class MessageAssembler {
   begin(isText: boolean, transform: PayloadTransform | null, pooling: boolean): void {
     this.isText = isText;
     this.transform = transform;
-    this.pooling = pooling;
+    this.expanding = false;
+    // What a transform makes has no size that is known before: it grows in buffers that are used again, not in new ones.
+    this.pooling = pooling || transform !== null;
+    this.unjudged = isText && transform !== null;
     this.validator.reset();
-    this.stored = 0;
+    this.stored = this.judged = 0;
     this.runStart = this.runEnd = 0;
   }
 
@@ -58,7 +74,12 @@ export class MessageAssembler {
    * @param last the piece ends the message
    */
   add(bytes: Uint8Array, start: number, end: number, expected: number, last: boolean): FaultCode | null {
-    if (this.transform !== null) return this.addTransformed(this.transform, bytes.subarray(start, end), last);
+    if (this.transform !== null) {
+      this.transform.write(bytes.subarray(start, end), last);
+      this.expanding = true;
+      this.ending = last;
+      return null;
+    }
     if (this.isText && !this.validator.push(bytes, start, end)) return 'UTF8_INVALID';
     if (this.runEnd === this.runStart) {
       this.run = bytes;
@@ -76,17 +97,36 @@ export class MessageAssembler {
     return last && this.isText && !this.validator.complete ? 'UTF8_INVALID' : null;
   }
 
-  private addTransformed(transform: PayloadTransform, piece: Uint8Array, last: boolean): FaultCode | null {
-    transform.write(piece, last);
-    for (let out = transform.read(); out !== null; out = transform.read()) {
-      // Which fault comes first must not depend on how the output was cut.
-      const room = Math.min(out.length, this.maxMessageSize - this.stored);
-      if (this.isText && !this.validator.push(out, 0, room)) return 'UTF8_INVALID';
-      if (room < out.length) return 'MESSAGE_TOO_BIG';
+  /** Takes what the transform makes of the piece, until there is no more or it has been more than `budget` bytes. */
+  expand(budget: number): FaultCode | null {
+    const transform = this.transform!;
+    const enough = this.stored + budget;
+    while (this.stored < enough) {
+      const out = transform.read();
+      if (out === null) {
+        this.expanding = false;
+        const { ending } = this;
+        if (ending) this.transform = null;
+        if (transform.corrupt) return this.judge() ? (transform.fault ?? 'EXTENSION_DATA_INVALID') : 'UTF8_INVALID';
+        // A text that waits for more fails at its first bad byte; one that is complete is judged as it is decoded, once.
+        return ending || this.judge() ? null : 'UTF8_INVALID';
+      }
+      const room = this.maxMessageSize - this.stored;
+      if (room < out.length) {
+        // Which fault comes first must not depend on how the output was cut.
+        const good = this.judge() && (!this.isText || this.validator.push(out, 0, room));
+        return good ? 'MESSAGE_TOO_BIG' : 'UTF8_INVALID';
+      }
       this.append(out, 0, out.length, 0);
     }
-    if (transform.corrupt) return 'EXTENSION_DATA_INVALID';
-    return last && this.isText && !this.validator.complete ? 'UTF8_INVALID' : null;
+    return null;
+  }
+
+  /** Whether what a transform has made so far can be the beginning of a text, if it is one. */
+  private judge(): boolean {
+    const from = this.judged;
+    this.judged = this.stored;
+    return !this.isText || this.validator.push(this.store, from, this.stored);
   }
 
   /** The chunk being read goes away: what lies in it is stored. */
@@ -116,13 +156,12 @@ export class MessageAssembler {
   /** Hands the stored message over, exactly as long as it is; the assembler forgets it. */
   takeStored(): Uint8Array {
     const { store, stored } = this;
-    this.store = NONE;
-    this.stored = 0;
-    this.bytes = NONE;
-    if (stored === store.length) return store;
-    if (2 * stored >= store.length) return store.subarray(0, stored);
+    const buffer = this.takePooled();
+    if (buffer === null && stored === store.length) return store;
+    if (buffer === null && 2 * stored >= store.length) return store.subarray(0, stored);
     const out = this.memory.exact(stored);
     out.set(store.subarray(0, stored));
+    buffer?.release();
     return out;
   }
 

@@ -3,13 +3,15 @@
  * It knows no phases: whether the connection is open has been asked.
  */
 
+import { headerSize, writeHeader } from '../codec/frame-encoder.ts';
 import { Opcode } from '../codec/opcode.ts';
 import { Utf8Validator } from '../codec/utf8.ts';
 import { UsageError } from '../errors.ts';
 import type { TransformChain } from '../extension/chain.ts';
-import { checkBytes, checkFragmentSize, checkText, encodeText, loneSurrogate } from './checks.ts';
+import { checkBytes, checkCompress, checkFragmentSize, checkText, encodeText, loneSurrogate } from './checks.ts';
 import type { Settings } from './options.ts';
 import type { Outgoing } from './outgoing.ts';
+import type { SharedFrame } from './shared-frames.ts';
 
 /** How one message is sent. */
 export interface SendOptions {
@@ -22,11 +24,13 @@ export interface SendOptions {
 /** What is sent fragment by fragment. */
 interface FragmentedMessage {
   readonly kind: 'text' | 'binary';
+  /** Extensions may change it. */
+  readonly compress: boolean;
   validator: Utf8Validator | null;
   first: boolean;
 }
 
-/** Cuts messages into frames. All methods return the bytes on the wire, headers included. */
+/** Cuts messages into frames. Most methods return the bytes on the wire, headers included. */
 export class MessageSender {
   private readonly outgoing: Outgoing;
   private readonly settings: Settings;
@@ -44,12 +48,12 @@ export class MessageSender {
     return this.fragmented !== null;
   }
 
-  /** Whether no extension changes messages. */
-  get plain(): boolean {
-    return this.chain === null;
+  /** Servers with the same key make the same of a message; `''`: nothing. Null if no other one does. */
+  get encodeKey(): string | null {
+    return this.chain === null ? '' : this.chain.encodeKey;
   }
 
-  /** A text message; 0 if too much is unsent. */
+  /** A text message; 0 if too much is unsent, -1 if an extension could not take it. */
   text(text: string | Uint8Array, options: SendOptions | undefined): number {
     this.checkBetween();
     if (typeof text !== 'string') {
@@ -65,7 +69,7 @@ export class MessageSender {
     return wireSize;
   }
 
-  /** A binary message; 0 if too much is unsent. */
+  /** A binary message; 0 if too much is unsent, -1 if an extension could not take it. */
   binary(bytes: Uint8Array, options: SendOptions | undefined): number {
     this.checkBetween();
     checkBytes(bytes);
@@ -73,38 +77,64 @@ export class MessageSender {
     return this.full ? 0 : this.outgoing.frame(0x80 | Opcode.binary, bytes);
   }
 
-  /** A message that was taken before, while there was room: the cap is not asked again. Text is known to be UTF-8. */
+  /**
+   * A message that was taken before, while there was room: the cap is not asked again, and what an extension cannot take goes as
+   * it is. Text is known to be UTF-8.
+   */
   taken(kind: 'text' | 'binary', bytes: Uint8Array, options: SendOptions | undefined): number {
     this.checkBetween();
-    return this.unless(false, Opcode[kind], bytes, options);
+    const wireSize = this.unless(false, Opcode[kind], bytes, options);
+    return wireSize >= 0 ? wireSize : this.unless(false, Opcode[kind], bytes, { ...options, compress: false });
   }
 
-  /** Frames that were encoded elsewhere; 0 if too much is unsent. */
-  encoded(frames: Uint8Array): number {
+  /** A message in one frame that has no mask, not queued; null if an extension could not take it. */
+  whole(kind: 'text' | 'binary', bytes: Uint8Array): Uint8Array | null {
+    const encoded = this.changed(kind, bytes);
+    if (encoded === null) return null;
+    const { payload, rsvBits } = encoded;
+    const header = headerSize(payload.length, false);
+    const frame = new Uint8Array(header + payload.length);
+    writeHeader(frame, 0, 0x80 | rsvBits | Opcode[kind], payload.length, false, 0);
+    frame.set(payload, header);
+    return frame;
+  }
+
+  /** A message that was encoded for many; 0 if too much is unsent. */
+  encoded(frame: SharedFrame): number {
     this.checkBetween();
     if (this.full) return 0;
-    this.outgoing.append(frames);
-    return frames.length;
+    this.outgoing.share(frame);
+    return frame.bytes.length;
   }
 
-  /** One fragment of a message. */
-  fragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean): number {
+  /** One fragment of a message. What an extension throws leaves the message as it was. */
+  fragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean, compress: boolean): number {
     checkBytes(bytes);
+    checkCompress(compress);
     if (this.fragmented !== null && this.fragmented.kind !== kind) {
       throw new UsageError('INVALID_STATE', `a fragmented ${this.fragmented.kind} message is under way: end it first`);
     }
-    const message = this.fragmented ?? { kind, validator: kind === 'text' ? new Utf8Validator() : null, first: true };
-    if (message.validator !== null) {
-      const validator = message.validator.clone();
-      if (!validator.push(bytes, 0, bytes.length) || (last && !validator.complete)) {
-        throw new UsageError('INVALID_ARGUMENT', 'the fragment to send as text is not UTF-8');
-      }
-      message.validator = validator;
+    const message = this.fragmented ?? {
+      kind,
+      compress,
+      validator: kind === 'text' ? new Utf8Validator() : null,
+      first: true,
+    };
+    const validator = message.validator?.clone() ?? null;
+    if (validator !== null && (!validator.push(bytes, 0, bytes.length) || (last && !validator.complete))) {
+      throw new UsageError('INVALID_ARGUMENT', 'the fragment to send as text is not UTF-8');
     }
-    const opcode = message.first ? Opcode[kind] : Opcode.continuation;
+    let payload = bytes;
+    let first: number = message.first ? Opcode[kind] : Opcode.continuation;
+    if (this.chain !== null && message.compress) {
+      const encoded = this.chain.encodePiece(bytes, message.first, last);
+      payload = encoded.payload;
+      if (message.first) first |= encoded.rsvBits;
+    }
+    message.validator = validator;
     this.fragmented = last ? null : message;
     message.first = false;
-    return this.outgoing.frame((last ? 0x80 : 0) | opcode, bytes);
+    return this.outgoing.frame((last ? 0x80 : 0) | first, payload);
   }
 
   /** A Close follows: the message that was begun stays without an end. */
@@ -126,11 +156,13 @@ export class MessageSender {
   private unless(full: boolean, opcode: Opcode, bytes: Uint8Array, options: SendOptions | undefined): number {
     const size = options?.fragmentSize;
     checkFragmentSize(size);
+    checkCompress(options?.compress);
     if (full) return 0;
     let payload = bytes;
     let first: number = opcode;
     if (this.chain !== null && options?.compress !== false) {
-      const encoded = this.chain.encode(bytes, opcode === Opcode.text ? 'text' : 'binary');
+      const encoded = this.changed(opcode === Opcode.text ? 'text' : 'binary', bytes);
+      if (encoded === null) return -1;
       payload = encoded.payload;
       first |= encoded.rsvBits;
     }
@@ -141,5 +173,14 @@ export class MessageSender {
       wireSize += this.outgoing.frame((last ? 0x80 : 0) | (at === 0 ? first : 0), payload.subarray(at, at + size));
     }
     return wireSize;
+  }
+
+  /** What extensions make of a message, or null if one of them threw. */
+  private changed(kind: 'text' | 'binary', bytes: Uint8Array): { payload: Uint8Array; rsvBits: number } | null {
+    try {
+      return this.chain === null ? { payload: bytes, rsvBits: 0 } : this.chain.encode(bytes, kind);
+    } catch {
+      return null;
+    }
   }
 }

@@ -7,7 +7,9 @@ import type { DecoderRules } from '../codec/frame-decoder.ts';
 import { Memory } from '../codec/memory.ts';
 import { pureText, type TextCodec } from '../codec/utf8.ts';
 import { UsageError } from '../errors.ts';
+import type { TransformChain } from '../extension/chain.ts';
 import type { Extension } from '../extension/extension.ts';
+import type { DeflateCodec } from '../extension/permessage-deflate/codec.ts';
 import { Incoming } from './incoming.ts';
 import { MaskKeys } from './mask-keys.ts';
 
@@ -17,15 +19,23 @@ export interface Platform {
   readonly random?: (into: Uint8Array) => void;
   /** A faster text codec, equal to the pure one in every result. */
   readonly text?: TextCodec;
-  /** New memory of `size` bytes, owned by the caller; it need not be zeroed. */
-  readonly allocate?: (size: number) => Uint8Array;
+  /**
+   * New memory of `size` bytes, owned by the caller; it need not be zeroed. `shared`: many payloads will lie in it, so that one who
+   * gets one must not be able to transfer it all to a worker, if the platform can prevent that.
+   */
+  readonly allocate?: (size: number, shared: boolean) => Uint8Array;
+  /** A faster DEFLATE for the option `compression` of endpoints. */
+  readonly deflate?: DeflateCodec;
 }
 
 /** The options of a connection. Sizes in bytes, durations in milliseconds. */
 export interface ConnectionOptions {
   /** The largest message taken, whole. Default 1 MiB (`null` with `delivery: 'fragment'`). Close code 1009. */
   readonly maxMessageSize?: number | null;
-  /** The largest frame taken. Default: as `maxMessageSize`. Close code 1009. */
+  /**
+   * The largest frame taken, as it is on the wire. Default: as `maxMessageSize`; an eighth and 1 KiB more where an extension
+   * changes payloads, which may make some of them larger. Close code 1009.
+   */
   readonly maxFrameSize?: number | null;
   /** The most fragments of one message, empty ones included. Default 65,536. Close code 1008. */
   readonly maxFragments?: number | null;
@@ -183,6 +193,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Settings {
   readonly maxMessageSize: number;
   readonly maxFrameSize: number;
+  /** The same where extensions change payloads. */
+  readonly maxChangedFrameSize: number;
   readonly maxFragments: number;
   readonly maxControlFrames: number;
   readonly head: {
@@ -218,6 +230,10 @@ export class Settings {
     const whole = options.maxMessageSize === undefined && byFragment ? null : o.maxMessageSize;
     this.maxMessageSize = whole ?? NEVER;
     this.maxFrameSize = (options.maxFrameSize === undefined ? whole : o.maxFrameSize) ?? NEVER;
+    this.maxChangedFrameSize =
+      options.maxFrameSize === undefined
+        ? this.maxFrameSize + Math.ceil(this.maxFrameSize / 8) + 1_024
+        : this.maxFrameSize;
     this.maxFragments = o.maxFragments ?? NEVER;
     this.maxControlFrames = o.maxControlFrames ?? NEVER;
     this.head = { maxHeadSize: o.maxHeadSize, maxRequestLine: o.maxRequestLine, maxHeaders: o.maxHeaders };
@@ -246,20 +262,29 @@ export class Settings {
   /** The rules of a server's decoder without extensions are one object for all its connections. */
   decoderRules(masked: boolean, rsvBits: number): DecoderRules {
     if (this.rules !== null && this.rules.masked === masked && this.rules.rsvBits === rsvBits) return this.rules;
-    const { maxFrameSize, maxMessageSize, maxFragments } = this;
+    const { maxMessageSize, maxFragments } = this;
+    const maxFrameSize = rsvBits === 0 ? this.maxFrameSize : this.maxChangedFrameSize;
     this.rules = { masked, rsvBits, maxFrameSize, maxMessageSize, maxFragments };
     return this.rules;
   }
 
-  /** A reader without extensions: an idle connection has none, the few that read just now share some. */
-  takeReader(masked: boolean): Incoming {
-    return (masked ? this.readers.server : this.readers.client).pop() ?? new Incoming(this, masked, 0, null);
+  /** A reader: an idle connection has none, the few that read just now share some. */
+  takeReader(masked: boolean, chain: TransformChain | null): Incoming {
+    const rsvBits = chain === null ? 0 : chain.rsvBits;
+    const readers = masked ? this.readers.server : this.readers.client;
+    const last = readers.length - 1;
+    const reader =
+      last >= 0 && readers[last]!.rsvBits === rsvBits ? readers.pop()! : new Incoming(this, masked, rsvBits);
+    reader.chain = chain;
+    return reader;
   }
 
   /** Takes an idle reader back. */
   putReader(reader: Incoming): void {
     const readers = reader.masked ? this.readers.server : this.readers.client;
+    reader.chain = null;
     if (readers.length < 16) readers.push(reader);
+    else readers[0] = reader;
   }
 
   /** @throws UsageError naming the option that is wrong */
@@ -268,7 +293,7 @@ export class Settings {
   }
 }
 
-function checkPlatform({ random, text, allocate }: Platform): void {
+function checkPlatform({ random, text, allocate, deflate }: Platform): void {
   for (const [name, part] of Object.entries({ random, allocate })) {
     if (part !== undefined && typeof part !== 'function') {
       throw new UsageError(
@@ -279,6 +304,12 @@ function checkPlatform({ random, text, allocate }: Platform): void {
   }
   if (text !== undefined && typeof (text as TextCodec | null)?.decode !== 'function') {
     throw new UsageError('INVALID_OPTION', `connection: option 'platform.text' must be a TextCodec, not ${show(text)}`);
+  }
+  if (deflate !== undefined && typeof (deflate as DeflateCodec | null)?.deflater !== 'function') {
+    throw new UsageError(
+      'INVALID_OPTION',
+      `connection: option 'platform.deflate' must be a DeflateCodec, not ${show(deflate)}`,
+    );
   }
 }
 

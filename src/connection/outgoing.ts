@@ -10,6 +10,7 @@ import type { Memory, Owner, Slab } from '../codec/memory.ts';
 import { Opcode } from '../codec/opcode.ts';
 import type { TextCodec } from '../codec/utf8.ts';
 import type { MaskKeys } from './mask-keys.ts';
+import type { SharedFrame } from './shared-frames.ts';
 
 /** Up to here a payload is copied behind its header; above, it waits where it is (measured: 16 KiB copy in 0.3 us). */
 const COPY_LIMIT = 32_768;
@@ -57,6 +58,25 @@ export class Outgoing {
   /** Bytes that have not been written: queued, or taken and still with the transport. */
   get unsent(): number {
     return this.length + this.taken - this.writtenTotal;
+  }
+
+  /** Queues a frame that other connections get too: it is referred to, not copied. */
+  share(frame: SharedFrame): void {
+    const { slab, start, bytes } = frame;
+    // Where output piles up it is copied: a reference would keep all of the slab for each little frame.
+    if (slab === null || this.taken > this.writtenTotal) {
+      this.append(bytes);
+      return;
+    }
+    const end = start + bytes.length;
+    if (this.slab !== slab || this.end !== start) {
+      this.closeRegion();
+      slab.retain();
+      this.slab = slab;
+      this.start = start;
+    }
+    this.end = this.limit = end;
+    this.length += bytes.length;
   }
 
   /** Queues bytes that are no frame (the opening handshake), or whole frames that were encoded before and never change. */

@@ -18,6 +18,7 @@ import type { CloseEvent, DrainEvent, EventName } from './events.ts';
 /** The connection failed; `close` follows. What listeners of `error` get is in `error`. */
 export interface ErrorEvent {
   readonly type: 'error';
+  /** Why. */
   readonly error: FailureError;
 }
 
@@ -53,15 +54,18 @@ export const EventNumber = {
 export type EventNumber = (typeof EventNumber)[keyof typeof EventNumber];
 
 /**
- * Listens to every event of an endpoint. Messages and fragments go to listeners then, and to no iterator.
+ * Listens to every event of an endpoint. Messages, or with that `delivery` fragments, go to listeners then, and to no iterator.
  *
  * @throws UsageError when messages already go to an iterator
  */
 export function onAnyEvent<Socket extends Endpoint>(
   socket: Socket,
+  delivery: 'message' | 'fragment',
   listener: (socket: Socket, event: AnyEvent) => unknown,
 ): void {
+  const other = delivery === 'message' ? 'fragment' : 'message';
   for (const type of Object.keys(EventNumber) as EventName[]) {
+    if (type === other) continue;
     if (type === 'error') socket.on(type, (error) => listener(socket, { type, error }));
     else socket.on(type, (event) => listener(socket, event as AnyEvent));
   }

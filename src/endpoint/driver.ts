@@ -9,6 +9,8 @@ import type { Clock, Transport, TransportSink, Wakeable } from '../transport/tra
 
 /** Events a turn; then other connections have theirs. */
 const BUDGET = 1_024;
+/** The same in bytes, where extensions make much of little. */
+const BYTES = 262_144;
 
 /** Who takes the events. */
 export interface Consumer {
@@ -107,14 +109,19 @@ export class Driver implements TransportSink, Wakeable {
     this.inTurn = true;
     const { connection, consumer, transport } = this;
     let budget = BUDGET;
+    let room = connection.sendsWhole ? Number.POSITIVE_INFINITY : BYTES;
     do {
       while (consumer.ready) {
-        if (budget-- === 0) {
+        if (budget-- === 0 || room <= 0) {
           this.giveWay();
           break;
         }
-        const event = connection.nextEvent();
-        if (event === null) break;
+        const event = connection.nextEvent(room);
+        if (event === null) {
+          if (connection.expanding) this.giveWay();
+          break;
+        }
+        if (event.type === 'message' || event.type === 'fragment') room -= event.data.length;
         consumer.take(event);
       }
     } while (this.flush() && connection.readyState === 'closing');
@@ -173,7 +180,8 @@ export class Driver implements TransportSink, Wakeable {
     this.unwritten = unwritten;
     if (written > 0) {
       connection.outgoingWritten(written, connection.readyState === 'open' ? 0 : this.clock.now());
-      this.consumer.progressed();
+      // What is dropped because the transport is gone has not been written: nobody is told that it was.
+      if (!this.over) this.consumer.progressed();
     }
     if (!this.finished && !this.over && connection.outgoingEnded) {
       this.finished = true;

@@ -7,6 +7,7 @@ import { encodeClosePayload } from '../codec/close-payload.ts';
 import { encodeText } from '../connection/checks.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { ClosedEvent, ConnectionEvent, FragmentEvent, MessageEvent, RequestEvent } from '../connection/events.ts';
+import type { SharedFrame } from '../connection/shared-frames.ts';
 import type { ReadyState } from '../connection/state.ts';
 import { ApplicationError, UsageError } from '../errors.ts';
 import { Headers } from '../handshake/headers.ts';
@@ -14,9 +15,9 @@ import type { Request } from '../handshake/request.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Consumer, Driver } from './driver.ts';
 import type { CloseEvent, EventName, Listener, Listeners } from './events.ts';
-import { Inbox, type InboxOwner } from './inbox.ts';
+import { Inbox } from './inbox.ts';
 import type { EndpointSettings, Environment } from './options.ts';
-import { Outbox, type OutboxOwner, type SendOptions, type SendResult } from './outbox.ts';
+import { Outbox, type SendOptions, type SendResult, type StreamOptions } from './outbox.ts';
 import type { StreamSource } from './outgoing-stream.ts';
 import { type Bytes, toBytes } from './payload.ts';
 import { PendingPings } from './pending-pings.ts';
@@ -46,7 +47,7 @@ export interface Host {
 const DRAIN = { type: 'drain' } as const;
 
 /** A WebSocket endpoint. */
-export class Endpoint implements Consumer, InboxOwner, OutboxOwner, AsyncIterable<MessageEvent>, AsyncDisposable {
+export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDisposable {
   /** A place for the application's own data about this connection. */
   context: unknown = undefined;
   /** The subprotocol in use, or `''`. */
@@ -228,8 +229,8 @@ export class Endpoint implements Consumer, InboxOwner, OutboxOwner, AsyncIterabl
    * @returns the result when the last fragment is queued; `success: false` if the connection ended first
    * @throws UsageError when the arguments are wrong or another stream is open
    */
-  sendStream(kind: 'text' | 'binary', source: StreamSource): Promise<SendResult> {
-    return this.outbox.sendStream(kind, source);
+  sendStream(kind: 'text' | 'binary', source: StreamSource, options?: StreamOptions): Promise<SendResult> {
+    return this.outbox.sendStream(kind, source, options);
   }
 
   /** Sends one fragment of a message; `last` ends it, and no other message may come before. Throws as `send` does. */
@@ -340,6 +341,8 @@ export class Endpoint implements Consumer, InboxOwner, OutboxOwner, AsyncIterabl
         if (this.connection.role === 'client') this.response = event.headers;
         this.host.opened?.(this);
         this.inbox.emit('open', event);
+        this.outbox.opened = true;
+        this.progressed();
         break;
       case 'pong':
         this.pings?.settle(event.payload, this.environment.clock.now());
@@ -377,8 +380,8 @@ export class Endpoint implements Consumer, InboxOwner, OutboxOwner, AsyncIterabl
     this.driver.turn();
   }
 
-  /** @internal Sends frames that were encoded once for many; null if this connection's messages are changed on their way. */
-  sendEncoded(frame: Uint8Array, payloadSize: number): SendResult | null {
+  /** @internal Sends a message that was encoded once for many; null if this connection's messages are changed on their way. */
+  sendEncoded(frame: SharedFrame, payloadSize: number): SendResult | null {
     return this.outbox.sendEncoded(frame, payloadSize);
   }
 

@@ -56,6 +56,8 @@ export class Inbox {
   /** Promises of listeners that have not settled. */
   private pending = 0;
   private paused = false;
+  /** What came while it was paused and closing is lost. */
+  private dropping = false;
   /** Without a consumer, messages are dropped. */
   private flowing = false;
   private ended: { readonly error: FailureError | null } | null = null;
@@ -187,8 +189,13 @@ export class Inbox {
   data(event: DataEvent): void {
     if (this.unclaimed !== null) this.claim();
     if (!this.consumed) this.keep([event]);
-    // Paused, and closing: nobody wants it any more.
-    else if (!this.paused) this.deliver(event);
+    else this.offer(event);
+  }
+
+  /** Paused, and closing: nobody wants it any more, nor what comes behind it, for there must be no hole. */
+  private offer(event: DataEvent): void {
+    if (this.paused) this.dropping = true;
+    if (!this.dropping) this.deliver(event);
   }
 
   private deliver(event: DataEvent): void {
@@ -286,7 +293,7 @@ export class Inbox {
     if (unclaimed === null) return;
     while (unclaimed.events.length > 0 && this.consumed && (this.free || this.owner.readyState !== 'open')) {
       const event = unclaimed.events.shift()!;
-      if (!this.paused) this.deliver(event);
+      this.offer(event);
     }
     if (unclaimed.events.length === 0 && this.unclaimed === unclaimed) this.forget();
   }

@@ -6,10 +6,12 @@
  */
 
 export type { Addresses, Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
+export { type AnyEvent, type ErrorEvent, EventNumber, onAnyEvent } from './any-event.ts';
+export type { Compression } from './compression.ts';
 export { type Consumer, Driver } from './driver.ts';
 export { Endpoint, type Host, type Statistics } from './endpoint.ts';
 export type { CloseEvent, DrainEvent, EndpointEvents, EventName, Listener, Listeners } from './events.ts';
 export { type EndpointOptions, EndpointSettings, type Environment } from './options.ts';
-export type { SendOptions, SendResult } from './outbox.ts';
+export type { SendOptions, SendResult, StreamOptions } from './outbox.ts';
 export type { StreamSource } from './outgoing-stream.ts';
 export type { Bytes } from './payload.ts';

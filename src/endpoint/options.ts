@@ -3,6 +3,7 @@
 import { CONNECTION_RULES, type ConnectionOptions, type Rules, readOptions, Settings } from '../connection/options.ts';
 import type { WebSocketError } from '../errors.ts';
 import type { Clock } from '../transport/transport.ts';
+import { type Compression, withCompression } from './compression.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EventName } from './events.ts';
 
@@ -14,6 +15,11 @@ export interface EndpointOptions extends ConnectionOptions {
   readonly maxQueuedMessages?: number;
   /** Promises of message listeners that may be unsettled before events are held back. Default 1. */
   readonly concurrency?: number;
+  /**
+   * Compression of messages (permessage-deflate, RFC 7692), if the peer has it too: `true`, or its options. Never compress
+   * secrets together with what an attacker may choose: send such messages with `compress: false`. Default false.
+   */
+  readonly compression?: Compression;
   /**
    * Takes what a listener, handler or hook threw. Default: the socket fails with 1011, and without an `error` listener there
    * is one process warning.
@@ -35,6 +41,8 @@ export const ENDPOINT_RULES: Rules = {
   highWaterMark: { kind: 'size', default: 65_536 },
   maxQueuedMessages: { kind: 'count', default: 16 },
   concurrency: { kind: 'count', default: 1 },
+  // Of two types: `withCompression` reads it.
+  compression: { kind: 'boolean', default: false },
   onListenerError: { kind: 'function', default: null },
 };
 
@@ -48,12 +56,14 @@ export class EndpointSettings {
 
   /** @throws UsageError naming the option that is wrong */
   constructor(options: EndpointOptions, where = 'endpoint') {
-    const read = readOptions(ENDPOINT_RULES, options, where) as unknown as Required<EndpointOptions>;
+    const { compression, ...given } = options;
+    const read = readOptions(ENDPOINT_RULES, given, where) as unknown as Required<EndpointOptions>;
     const inner: Record<string, unknown> = {};
     for (const name of Object.keys(CONNECTION_RULES)) {
       const value = (options as Record<string, unknown>)[name];
       if (value !== undefined) inner[name] = value;
     }
+    inner['extensions'] = withCompression(read.extensions, compression, read.platform, where);
     this.connection = Settings.from(inner);
     this.highWaterMark = read.highWaterMark;
     this.maxQueuedMessages = read.maxQueuedMessages;

@@ -7,6 +7,7 @@ import { headerSize } from '../codec/frame-encoder.ts';
 import { checkFragmentSize, checkText, encodeText } from '../connection/checks.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { SendOptions as EngineSendOptions } from '../connection/message-sender.ts';
+import type { SharedFrame } from '../connection/shared-frames.ts';
 import { UsageError } from '../errors.ts';
 import type { Clock } from '../transport/transport.ts';
 import type { EndpointSettings } from './options.ts';
@@ -18,6 +19,9 @@ export interface SendOptions extends EngineSendOptions {
   /** Text (false) or binary (true). Default: strings are text, bytes are binary. */
   readonly binary?: boolean;
 }
+
+/** How one message is sent piece by piece. */
+export type StreamOptions = Pick<SendOptions, 'compress'>;
 
 /** What became of a message. */
 export interface SendResult {
@@ -47,6 +51,8 @@ export interface OutboxOwner {
 export class Outbox {
   /** Messages queued whole. */
   sent = 0;
+  /** `open` was told: `drain` may be. */
+  opened = false;
   private readonly connection: Connection;
   private readonly settings: EndpointSettings;
   private readonly clock: Clock;
@@ -93,7 +99,7 @@ export class Outbox {
       ? connection.sendText(data, engineOptions)
       : connection.sendBinary(data as Uint8Array, engineOptions);
     this.owner.touch();
-    if (wireSize === 0) return this.overflowed(data.length);
+    if (wireSize <= 0) return wireSize === 0 ? this.overflowed(data.length) : refused('compression', data.length);
     this.sent++;
     const writable = connection.bufferedAmount < this.settings.highWaterMark;
     if (!writable) this.full = true;
@@ -118,12 +124,14 @@ export class Outbox {
     return accepted(bytes.length, wireSize, writable);
   }
 
-  /** Sends frames that were encoded once for many; null if this connection's messages are changed on their way. */
-  sendEncoded(frames: Uint8Array, payloadSize: number): SendResult | null {
-    const { connection } = this;
-    if (!connection.sendsPlain || this.stream !== null) return null;
+  /** Sends a message that was encoded once for many; null if that cannot be here: a client masks, a stream is open. */
+  sendEncoded(frame: SharedFrame, payloadSize: number): SendResult | null {
+    const { connection, stream } = this;
+    // Nothing may come between the fragments of a message that somebody else ends.
+    if (stream === null && connection.midMessage) return refused('overflow', payloadSize);
+    if (connection.role === 'client' || stream !== null) return null;
     if (connection.readyState !== 'open') return refused('not-open', payloadSize);
-    const wireSize = connection.sendEncoded(frames);
+    const wireSize = connection.sendEncoded(frame);
     this.owner.touch();
     if (wireSize === 0) return this.overflowed(payloadSize);
     this.sent++;
@@ -147,7 +155,10 @@ export class Outbox {
 
   // ── a stream, and what waits behind it ─────────────────────────────────────────────────────────────────────────────
 
-  sendStream(kind: 'text' | 'binary', source: StreamSource): Promise<SendResult> {
+  sendStream(kind: 'text' | 'binary', source: StreamSource, options: StreamOptions = {}): Promise<SendResult> {
+    if (typeof options !== 'object' || options === null)
+      throw new UsageError('INVALID_ARGUMENT', 'sendStream takes its options as an object: { compress }');
+    checkFlag('compress', options.compress, 'sendStream');
     if (kind !== 'text' && kind !== 'binary')
       throw new UsageError('INVALID_ARGUMENT', "sendStream: kind must be 'text' or 'binary'");
     if (this.stream !== null)
@@ -158,9 +169,10 @@ export class Outbox {
     const stream = new OutgoingStream(this.connection, this.settings.connection.text, {
       touch: () => this.owner.touch(),
       drained: () => this.belowMark(),
+      turn: () => this.nextTurn(),
     });
     this.stream = stream;
-    return stream.run(kind, source).then(
+    return stream.run(kind, source, options.compress !== false).then(
       (sent) => {
         this.endStream(stream);
         if (sent === null) return refused('not-open', 0);
@@ -224,6 +236,11 @@ export class Outbox {
     });
   }
 
+  /** For a stream: lets others have theirs. */
+  private nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.clock.yield(resolve, undefined));
+  }
+
   /** For a stream: what queues behind it must not keep it waiting. */
   private belowMark(): Promise<boolean> {
     if (this.connection.bufferedAmount < this.settings.highWaterMark) return Promise.resolve(true);
@@ -243,15 +260,17 @@ export class Outbox {
     const waiters = this.drainWaiters;
     this.drainWaiters = null;
     if (waiters !== null) for (const resolve of waiters) resolve(true);
-    const { full } = this;
+    if (!this.full || !this.opened) return false;
     this.full = false;
-    return full;
+    return true;
   }
 
   /** The connection is over. */
   end(): void {
     this.stream?.abort();
     this.stream = null;
+    // What the transport still writes is nobody's news.
+    this.full = false;
     const waiters = this.drainWaiters ?? [];
     this.drainWaiters = null;
     for (const resolve of waiters) resolve(false);
@@ -268,9 +287,9 @@ function checkOptions(options: SendOptions): void {
   checkFlag('compress', options.compress);
 }
 
-function checkFlag(name: string, value: unknown): void {
+function checkFlag(name: string, value: unknown, where = 'send'): void {
   if (value === undefined || typeof value === 'boolean') return;
-  throw new UsageError('INVALID_ARGUMENT', `send: ${name} must be true or false, not ${String(value)}`);
+  throw new UsageError('INVALID_ARGUMENT', `${where}: ${name} must be true or false, not ${String(value)}`);
 }
 
 function accepted(payloadSize: number, wireSize: number, writable: boolean): SendResult {

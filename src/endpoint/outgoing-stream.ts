@@ -26,7 +26,12 @@ export interface Queued {
 export interface StreamHost {
   touch(): void;
   drained(): Promise<boolean>;
+  /** Resolves when others have had their turn. */
+  turn(): Promise<void>;
 }
+
+/** No more than this is compressed in one turn. */
+const SLICE = 65_536;
 
 /** A message under way, fragment by fragment (RFC 6455 section 5.4). */
 export class OutgoingStream implements Wakeable {
@@ -56,7 +61,12 @@ export class OutgoingStream implements Wakeable {
   }
 
   /** Sends everything; the sizes, or null if the connection ended first. */
-  async run(kind: 'text' | 'binary', source: StreamSource): Promise<{ payloadSize: number; wireSize: number } | null> {
+  async run(
+    kind: 'text' | 'binary',
+    source: StreamSource,
+    compress: boolean,
+  ): Promise<{ payloadSize: number; wireSize: number } | null> {
+    const slice = compress && !this.connection.sendsWhole ? SLICE : Number.POSITIVE_INFINITY;
     let payloadSize = 0;
     let wireSize = 0;
     // A surrogate pair may be cut by the source; its first half waits for the second.
@@ -73,15 +83,18 @@ export class OutgoingStream implements Wakeable {
       } else {
         bytes = toBytes(chunk, 'a chunk of sendStream').slice();
       }
-      if (this.over) return null;
       payloadSize += bytes.length;
-      wireSize += this.connection.sendFragment(kind, bytes, false);
-      this.host.touch();
-      if (!(await this.host.drained()) || this.over) return null;
+      for (let at = 0; at === 0 || at < bytes.length; at += slice) {
+        if (at > 0) await this.host.turn();
+        if (this.over) return null;
+        wireSize += this.connection.sendFragment(kind, bytes.subarray(at, at + slice), false, compress);
+        this.host.touch();
+        if (!(await this.host.drained()) || this.over) return null;
+      }
     }
     if (this.over) return null;
     if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
-    wireSize += this.connection.sendFragment(kind, new Uint8Array(0), true);
+    wireSize += this.connection.sendFragment(kind, new Uint8Array(0), true, compress);
     this.stopTimer();
     return { payloadSize, wireSize };
   }

@@ -11,7 +11,8 @@ export class TransformChain {
   private streaming = 0;
 
   constructor(transforms: readonly PayloadTransform[]) {
-    this.transforms = transforms;
+    // A copy is as long as it must be; an array that grew has room for 17, for as long as the connection lives.
+    this.transforms = transforms.slice();
     this.rsvBits = transforms.reduce((bits, each) => bits | each.rsvBits, 0);
   }
 

@@ -51,6 +51,9 @@ export interface RejectionParts {
   readonly version13?: boolean;
 }
 
+/** Seconds after which a client may ask again whom a server had no room for (RFC 9110 section 15.6.4). */
+const RETRY_AFTER = 5;
+
 /** The statuses that have no body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5). */
 const BODILESS: readonly number[] = [204, 205, 304];
 
@@ -82,6 +85,7 @@ export function formatRejection(parts: RejectionParts): Uint8Array {
   // §4.2.2 point 4 and §4.4: a version that is not ours is answered with the one that is.
   if (status === 426 || parts.version13 === true) head += 'Sec-WebSocket-Version: 13\r\n';
   if (status === 405 && countField(headers, 'allow') === 0) head += 'Allow: GET\r\n';
+  if (status === 503 && countField(headers, 'retry-after') === 0) head += `Retry-After: ${RETRY_AFTER}\r\n`;
   if (body.length > 0 && countField(headers, 'content-type') === 0)
     head += 'Content-Type: text/plain; charset=utf-8\r\n';
   // RFC 9110 section 8.6: never in a 204; in a 304 it would tell the length of what is not sent.

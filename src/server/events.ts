@@ -1,9 +1,9 @@
 /** The events of a server, and who listens to them. */
 
-import type { Endpoint } from '../endpoint/endpoint.ts';
 import type { Environment } from '../endpoint/options.ts';
 import { ApplicationError, type FailureError, UsageError } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
+import type { ServerEndpoint } from './server-endpoint.ts';
 
 /** A connection that ended before it was open. */
 export interface RefusedConnection {
@@ -20,9 +20,9 @@ export interface RefusedConnection {
 }
 
 /** The events of a server, and what their listeners get. */
-export interface ServerEvents {
+export interface ServerEvents<Context = unknown> {
   /** A connection is open; called after the handler. */
-  connection: [socket: Endpoint, request: Request];
+  connection: [socket: ServerEndpoint<Context>, request: Request];
   /** A connection ended before it was open. */
   refused: [refused: RefusedConnection];
   /** The listener failed. Without a listener for this there is a process warning. */
@@ -32,7 +32,9 @@ export interface ServerEvents {
 }
 
 /** A listener of a server. What it throws, or rejects with, becomes a process warning. */
-export type ServerListener<Name extends keyof ServerEvents> = (...event: ServerEvents[Name]) => unknown;
+export type ServerListener<Name extends keyof ServerEvents, Context = unknown> = (
+  ...event: ServerEvents<Context>[Name]
+) => unknown;
 
 const EVENTS: Record<keyof ServerEvents, true> = { connection: true, refused: true, error: true, close: true };
 

@@ -5,34 +5,32 @@
 
 import { encodeClosePayload } from '../codec/close-payload.ts';
 import type { ServerConnection } from '../connection/server-connection.ts';
-import { Endpoint, type Host } from '../endpoint/endpoint.ts';
+import { onAnyEvent } from '../endpoint/any-event.ts';
+import type { Endpoint, Host } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import { readHeaders } from '../endpoint/header-list.ts';
 import type { Environment } from '../endpoint/options.ts';
 import { HandshakeError, rowOf, TransportError, UsageError } from '../errors.ts';
 import { chooseSubprotocol } from '../handshake/negotiate.ts';
 import type { Request } from '../handshake/request.ts';
+import { type SeenRequest, tapFor } from '../transport/node/debug.ts';
+import { publishClose, publishOpen, publishRefused } from '../transport/node/diagnostics.ts';
 import type { Transport } from '../transport/transport.ts';
+import { AddressCounter } from './address-counter.ts';
+import { isAddressAllowed } from './address-list.ts';
+import { Broadcaster } from './broadcast.ts';
 import { type RefusedConnection, ServerEmitter } from './events.ts';
-import type { Acceptance, Handler, Peer, PlainAnswer, Refusal, ServerSettings, Verdict } from './options.ts';
+import { Meter, type ServerMetrics, type ServerStatistics } from './metrics.ts';
+import type { Acceptance, Handler, PlainAnswer, Refusal, ServerSettings, Verdict } from './options.ts';
 import { isOriginAllowed } from './origin.ts';
-import { Registry } from './registry.ts';
+import { Pending } from './pending.ts';
+import { checkOptions, Registry } from './registry.ts';
 import type { CloseServerOptions } from './server.ts';
+import { ServerEndpoint } from './server-endpoint.ts';
 
-/** Counts of one server. */
-export interface ServerStatistics {
-  /** Connections that are open or closing. */
-  readonly connections: number;
-  /** Connections that are not open yet. */
-  readonly pending: number;
-  /** All that ever were open. */
-  readonly opened: number;
-  /** All that ended before they were open. */
-  readonly refused: number;
-}
-
-/** Seconds after which a client that found the server full may try again. */
-const RETRY_AFTER = '5';
+const REFUSAL = ['status', 'headers', 'body'];
+/** `status` stands for undefined here. */
+const ACCEPTANCE = ['status', 'headers', 'subprotocol', 'context'];
 
 /** What is known of a connection before it has an endpoint. */
 interface Droppable {
@@ -41,52 +39,10 @@ interface Droppable {
   destroy(): unknown;
 }
 
-/** A connection that is not open yet. */
-class Pending implements Peer {
-  /** It was one too many when it came. */
-  readonly surplus: boolean;
-  /** Why it was refused, if we refused it. */
-  error: HandshakeError | null = null;
-  /** A plain request was answered: neither refused nor ever to be open. */
-  answered = false;
-  context: unknown = undefined;
-  private readonly endpoint: Endpoint;
-  private controller: AbortController | null = null;
-  private gone = false;
-
-  constructor(endpoint: Endpoint, surplus: boolean) {
-    this.endpoint = endpoint;
-    this.surplus = surplus;
-  }
-
-  get remoteAddress(): string | null {
-    return this.endpoint.remoteAddress;
-  }
-
-  get remotePort(): number | null {
-    return this.endpoint.remotePort;
-  }
-
-  get secure(): boolean {
-    return this.endpoint.secure;
-  }
-
-  /** Made when it is asked for: few hooks do. */
-  get signal(): AbortSignal {
-    this.controller ??= new AbortController();
-    if (this.gone) this.controller.abort();
-    return this.controller.signal;
-  }
-
-  abort(): void {
-    this.gone = true;
-    this.controller?.abort();
-  }
-}
-
 /** Admits connections to one server. */
 export class Gate implements Host {
-  readonly registry: Registry;
+  readonly registry: Registry = new Registry();
+  readonly broadcaster: Broadcaster;
   readonly events: ServerEmitter;
   /** Connections whose TLS handshake has not ended; counted by who accepts them. */
   securing = 0;
@@ -94,8 +50,9 @@ export class Gate implements Host {
   readonly environment: Environment;
   private readonly handler: Handler | null;
   private readonly pending: Map<Endpoint, Pending> = new Map();
-  private openedCount = 0;
-  private refusedCount = 0;
+  private readonly meter: Meter;
+  /** Null: they are not counted by address. */
+  private readonly addresses: AddressCounter | null;
   private closing = false;
   private emptied: (() => void) | null = null;
 
@@ -104,16 +61,22 @@ export class Gate implements Host {
     this.handler = handler;
     this.environment = environment;
     this.events = new ServerEmitter(environment);
-    this.registry = new Registry(settings.endpoint.connection.text);
+    this.broadcaster = new Broadcaster(this.registry, settings.endpoint.connection);
+    this.meter = new Meter(environment.clock.now());
+    this.addresses = settings.maxConnectionsPerAddress === Number.POSITIVE_INFINITY ? null : new AddressCounter();
   }
 
   get statistics(): ServerStatistics {
     return {
       connections: this.registry.size,
       pending: this.pending.size + this.securing,
-      opened: this.openedCount,
-      refused: this.refusedCount,
+      opened: this.meter.opened,
+      refused: this.meter.refused,
     };
+  }
+
+  metrics(): ServerMetrics {
+    return this.meter.snapshot(this.environment.clock.now(), this.registry, this.pending.size + this.securing);
   }
 
   // ── accept ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,13 +87,17 @@ export class Gate implements Host {
   }
 
   /**
-   * Drops a connection without a word if even those that are being refused are too many.
+   * Drops a connection without a word if even those that are being refused are too many, in all or from its address. Who is on
+   * no list of ours finds less room, so that others do.
    *
    * @returns whether it was dropped
    */
   dropped(socket: Droppable): boolean {
-    if (this.pending.size + this.securing < 2 * this.settings.maxPendingHandshakes) return false;
+    const { maxPendingHandshakes, maxConnectionsPerAddress } = this.settings;
     const { remoteAddress = null, remotePort = null } = socket;
+    const room = this.isAllowed(remoteAddress) ? 2 * maxPendingHandshakes : maxPendingHandshakes / 2;
+    const alike = this.addresses?.count(remoteAddress) ?? 0;
+    if (this.pending.size + this.securing < room && alike < 2 * maxConnectionsPerAddress) return false;
     socket.destroy();
     this.refused({
       status: 0,
@@ -142,15 +109,30 @@ export class Gate implements Host {
     return true;
   }
 
-  /** Takes a new connection and runs it. */
-  admit(connection: ServerConnection, transport: Transport): void {
+  /** Counts what is no endpoint yet among the connections of its address. */
+  enter(member: object, address: string | null): void {
+    this.addresses?.enter(member, address);
+  }
+
+  /** Counts it no longer. */
+  leave(member: object): void {
+    this.addresses?.leave(member);
+  }
+
+  /** Takes a new connection and runs it; `request` is the one that an HTTP server has read already. */
+  admit(connection: ServerConnection, transport: Transport, request?: SeenRequest): void {
+    const { environment, registry } = this;
     const { maxConnections, endpoint: settings } = this.settings;
     const busy = !this.hasRoom;
-    const surplus =
-      maxConnections !== Number.POSITIVE_INFINITY && this.registry.size + this.connecting >= maxConnections;
-    const endpoint = new Endpoint(connection, transport, settings, this.environment, this);
-    this.pending.set(endpoint, new Pending(endpoint, surplus));
-    if (busy || this.closing) connection.close(this.environment.clock.now());
+    // Those that only have to leave are told apart when it matters: that takes a look at each.
+    const full =
+      registry.size + this.pending.size >= maxConnections && registry.size + this.connecting >= maxConnections;
+    const tap = tapFor(this.settings.debug, connection, transport, environment.clock, request);
+    const endpoint = new ServerEndpoint(connection, tap ?? transport, settings, environment, this, registry);
+    if (tap !== null) tap.socket = endpoint;
+    this.addresses?.enter(endpoint, endpoint.remoteAddress);
+    this.pending.set(endpoint, new Pending(endpoint, full || this.isCrowded(endpoint.remoteAddress)));
+    if (busy || this.closing) connection.close(environment.clock.now());
     endpoint.start();
   }
 
@@ -173,8 +155,10 @@ export class Gate implements Host {
     const pending = this.pending.get(endpoint);
     if (pending === undefined) return;
     try {
-      if (pending.surplus && this.registry.size + this.connecting > this.settings.maxConnections) {
-        this.refuse(endpoint, pending, 'SERVER_BUSY', [['Retry-After', RETRY_AFTER]]);
+      if (!this.isAllowed(endpoint.remoteAddress)) {
+        this.refuse(endpoint, pending, 'ADDRESS_REFUSED');
+      } else if (pending.surplus && this.isFull(endpoint)) {
+        this.refuse(endpoint, pending, 'SERVER_BUSY');
       } else if (request.upgrade) {
         this.decide(endpoint, request, pending);
       } else {
@@ -183,6 +167,27 @@ export class Gate implements Host {
     } catch (error) {
       this.fail(endpoint, pending, error);
     }
+  }
+
+  private isAllowed(address: string | null): boolean {
+    return isAddressAllowed(address, this.settings.allowedAddresses, this.settings.deniedAddresses);
+  }
+
+  /** Whether this connection is still one too many, in all or from its address. */
+  private isFull(endpoint: Endpoint): boolean {
+    return (
+      this.registry.size + this.connecting > this.settings.maxConnections || this.isCrowded(endpoint.remoteAddress)
+    );
+  }
+
+  /** Whether there are too many connections from an address. */
+  private isCrowded(address: string | null): boolean {
+    const { addresses, pending } = this;
+    const { maxConnectionsPerAddress } = this.settings;
+    if (addresses === null || addresses.count(address) <= maxConnectionsPerAddress) return false;
+    // Who was refused and lingers takes no place.
+    for (const endpoint of pending.keys()) if (endpoint.readyState !== 'connecting') addresses.leave(endpoint);
+    return addresses.count(address) > maxConnectionsPerAddress;
   }
 
   private decide(endpoint: Endpoint, request: Request, pending: Pending): void {
@@ -213,14 +218,17 @@ export class Gate implements Host {
       this.refuse(endpoint, pending, 'REQUEST_REFUSED');
     } else if (verdict === undefined || verdict === true) {
       this.accept(endpoint, request, pending, subprotocol, {});
-    } else if (typeof verdict !== 'object' || verdict === null) {
+    } else if (typeof verdict !== 'object' || verdict === null || Array.isArray(verdict)) {
       throw new UsageError(
         'INVALID_ARGUMENT',
         `authorize must answer true, false or an object, not ${String(verdict)}`,
       );
     } else if (verdict.status === undefined) {
+      // What would be passed over, a misspelt status above all, must not let anybody in.
+      checkOptions('authorize', verdict, ACCEPTANCE);
       this.accept(endpoint, request, pending, subprotocol, verdict);
     } else {
+      checkOptions('authorize', verdict, [...ACCEPTANCE, 'body']);
       const { status, body = status >= 400 ? `${rowOf('REQUEST_REFUSED').text}\n` : '' } = verdict;
       this.reject(endpoint, pending, { ...verdict, body }, new HandshakeError('REQUEST_REFUSED', '', status));
     }
@@ -229,7 +237,7 @@ export class Gate implements Host {
   private accept(endpoint: Endpoint, request: Request, pending: Pending, chosen: string, acceptance: Acceptance): void {
     const { headers } = this.settings;
     const subprotocol = acceptance.subprotocol === undefined ? chosen : (acceptance.subprotocol ?? '');
-    const more = typeof headers === 'function' ? readHeaders(headers(request), 'headers') : headers;
+    const more = typeof headers === 'function' ? readHeaders(made(headers(request)), 'headers') : headers;
     pending.context = acceptance.context;
     connectionOf(endpoint).accept(this.environment.clock.now(), {
       subprotocol,
@@ -265,6 +273,7 @@ export class Gate implements Host {
     if (answer === null || answer === undefined) {
       this.refuse(endpoint, pending, 'UPGRADE_REQUIRED');
     } else {
+      checkOptions('onRequest', answer, REFUSAL);
       this.reject(endpoint, pending, answer, null);
       pending.answered = true;
     }
@@ -273,11 +282,16 @@ export class Gate implements Host {
   private refuse(
     endpoint: Endpoint,
     pending: Pending,
-    code: 'SERVER_BUSY' | 'PATH_NOT_FOUND' | 'ORIGIN_REFUSED' | 'REQUEST_REFUSED' | 'UPGRADE_REQUIRED',
-    headers: readonly (readonly [string, string])[] = [],
+    code:
+      | 'ADDRESS_REFUSED'
+      | 'SERVER_BUSY'
+      | 'PATH_NOT_FOUND'
+      | 'ORIGIN_REFUSED'
+      | 'REQUEST_REFUSED'
+      | 'UPGRADE_REQUIRED',
   ): void {
     const { status = 403, text } = rowOf(code);
-    this.reject(endpoint, pending, { status, headers, body: `${text}\n` }, new HandshakeError(code, '', status));
+    this.reject(endpoint, pending, { status, body: `${text}\n` }, new HandshakeError(code, '', status));
   }
 
   private reject(endpoint: Endpoint, pending: Pending, answer: Refusal, error: HandshakeError | null): void {
@@ -312,14 +326,19 @@ export class Gate implements Host {
   // ── open, and the end ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @hidden */
-  opened(endpoint: Endpoint): void {
+  opened(endpoint: ServerEndpoint): void {
     const pending = this.pending.get(endpoint);
     this.pending.delete(endpoint);
     this.registry.add(endpoint);
-    this.openedCount++;
+    this.meter.countOpened(this.registry.size);
     endpoint.context = pending?.context;
+    publishOpen('server', endpoint);
     const { request } = endpoint;
     if (request === null) return;
+    const { onEvent } = this.settings;
+    if (onEvent !== null) {
+      onAnyEvent(endpoint, this.settings.endpoint.connection.byFragment ? 'fragment' : 'message', onEvent);
+    }
     if (this.handler !== null) {
       try {
         const result = this.handler(endpoint, request);
@@ -329,25 +348,30 @@ export class Gate implements Host {
       }
     }
     // Where nobody can ever take messages, they must not hold back the end.
-    if (this.handler === null && !this.events.has('connection')) endpoint.resume();
+    if (this.handler === null && onEvent === null && !this.events.has('connection')) endpoint.resume();
     this.events.emit('connection', endpoint, request);
   }
 
   /** @hidden */
-  closed(endpoint: Endpoint, event: CloseEvent): void {
+  closed(endpoint: ServerEndpoint, event: CloseEvent): void {
+    this.addresses?.leave(endpoint);
     const pending = this.pending.get(endpoint);
     if (pending !== undefined) {
       this.pending.delete(endpoint);
       pending.abort();
-      if (!pending.answered) this.refused(refusalOf(endpoint, pending, event));
+      if (!pending.answered) this.refused(refusalOf(endpoint, pending, event), endpoint);
+    } else {
+      publishClose('server', endpoint, event);
+      this.meter.countClosed(endpoint, event);
     }
     this.registry.delete(endpoint);
     this.checkEmpty();
   }
 
   /** Tells of a connection that ended before it was open. */
-  refused(refused: RefusedConnection): void {
-    this.refusedCount++;
+  refused(refused: RefusedConnection, endpoint: Endpoint | null = null): void {
+    this.meter.countRefused(refused);
+    publishRefused('server', endpoint, refused.error);
     this.events.emit('refused', refused);
   }
 
@@ -392,6 +416,12 @@ function refusalOf(endpoint: Endpoint, pending: Pending, { error }: CloseEvent):
   const { remoteAddress, remotePort, request } = endpoint;
   const status = why instanceof HandshakeError ? why.status : (rowOf(why.code).status ?? 0);
   return { status, remoteAddress, remotePort, request, error: why };
+}
+
+/** @throws UsageError for a promise, which would be a record without fields */
+function made<T>(headers: T): T {
+  if (isPromise(headers)) throw new UsageError('INVALID_ARGUMENT', 'headers must be made at once: there is no promise');
+  return headers;
 }
 
 /** Every endpoint of a gate was made with a server's connection. */

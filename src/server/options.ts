@@ -1,18 +1,22 @@
 /** The options of servers: their rules in one table, and what was read from them. */
 
 import { type Platform, type Rules, readOptions } from '../connection/options.ts';
-import type { Endpoint } from '../endpoint/endpoint.ts';
+import type { DebugLevel, DebugOptions, LineDebug } from '../debug/options.ts';
+import type { AnyEvent } from '../endpoint/any-event.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
 import { ENDPOINT_RULES, type EndpointOptions, EndpointSettings } from '../endpoint/options.ts';
 import { UsageError } from '../errors.ts';
 import { formatFields } from '../handshake/field-lines.ts';
 import { isToken } from '../handshake/header-grammar.ts';
 import type { Request } from '../handshake/request.ts';
+import { readDebug } from '../transport/node/debug.ts';
 import type { ServerTlsOptions } from '../transport/node/tls.ts';
+import { type AddressList, readAddressList } from './address-list.ts';
 import { type AllowedOrigins, readAllowedOrigins } from './origin.ts';
+import type { ServerEndpoint } from './server-endpoint.ts';
 
 /** Takes a connection before its `open` is delivered: listeners attached before the first `await` miss nothing. */
-export type Handler = (socket: Endpoint, request: Request) => unknown;
+export type Handler<Context = unknown> = (socket: ServerEndpoint<Context>, request: Request) => unknown;
 
 /** Who asks to connect. */
 export interface Peer {
@@ -37,7 +41,7 @@ export interface Refusal {
 }
 
 /** What the 101 says, and what the application wants to remember. */
-export interface Acceptance {
+export interface Acceptance<Context = unknown> {
   /** Absent: with a status it is a {@link Refusal}. */
   readonly status?: undefined;
   /** Further headers of the 101. */
@@ -45,14 +49,17 @@ export interface Acceptance {
   /** Replaces the choice of the option `subprotocols`; null for none. It must be one that the client offered. */
   readonly subprotocol?: string | null;
   /** Becomes `socket.context`. */
-  readonly context?: unknown;
+  readonly context?: Context;
 }
 
-/** What `authorize` answers: yes (nothing, `true`, an {@link Acceptance}), no (`false`: 403), or another answer. */
-export type Verdict = undefined | boolean | Refusal | Acceptance;
+/**
+ * What `authorize` answers: yes (nothing, `true`, an {@link Acceptance}), no (`false`: 403), or another answer. An object with a
+ * part that there is not lets nobody in: the client gets 500.
+ */
+export type Verdict<Context = unknown> = undefined | boolean | Refusal | Acceptance<Context>;
 
-/** Options of `attach`. Sizes in bytes, durations in milliseconds. */
-export interface AttachOptions extends Omit<EndpointOptions, 'plainRequests'> {
+/** Options of `attach`. Sizes in bytes, durations in milliseconds. `Context` is what `authorize` gives a connection along. */
+export interface AttachOptions<Context = unknown> extends Omit<EndpointOptions, 'plainRequests'> {
   /** The paths that are served, compared exactly and without the query. Default: all. Others are answered with 404. */
   readonly paths?: string | readonly string[];
   /** Web pages that may connect. Default: those whose host and port are the request's own. Others are answered with 403. */
@@ -62,21 +69,41 @@ export interface AttachOptions extends Omit<EndpointOptions, 'plainRequests'> {
     | readonly string[]
     | ((offered: readonly string[], request: Request) => string | null | undefined);
   /** Decides before the 101. Without it every request that came this far is accepted. What it throws is answered with 500. */
-  readonly authorize?: (request: Request, peer: Peer) => Verdict | PromiseLike<Verdict>;
+  readonly authorize?: (request: Request, peer: Peer) => Verdict<Context> | PromiseLike<Verdict<Context>>;
   /** Further headers of every 101. */
   readonly headers?: HeaderList | ((request: Request) => HeaderList);
+  /**
+   * Peers that may connect: IP addresses and networks (`'127.0.0.1'`, `'10.0.0.0/8'`, `'2001:db8::/32'`), or an `AddressList`,
+   * which can be changed while the server runs. An empty list lets nobody in. Default `null`: all. Others are answered with 403.
+   */
+  readonly allowedAddresses?: readonly string[] | AddressList | null;
+  /** Peers that may not, even if `allowedAddresses` has them. Default `null`: none. */
+  readonly deniedAddresses?: readonly string[] | AddressList | null;
   /** Connections at a time, counted from accept. Default `null`. Further ones are answered with 503. */
   readonly maxConnections?: number | null;
+  /**
+   * Connections at a time from one IPv4 address, or from one IPv6 network of 64 bits, counted from accept. Default `null`.
+   * Further ones are answered with 503, or dropped if they are too many.
+   */
+  readonly maxConnectionsPerAddress?: number | null;
   /** Connections that are not open yet. Default 1,024. Further ones are answered with 503, or dropped if they are too many. */
   readonly maxPendingHandshakes?: number | null;
-  /** Not available in this version. */
-  readonly compression?: false;
+  /**
+   * Takes every event of every connection, from `open` to `close`, before the listeners of the connection. It is a listener like
+   * any other: a promise that it returns holds further events of that connection back. No connection can have an iterator then.
+   */
+  onEvent?(socket: ServerEndpoint<Context>, event: AnyEvent): unknown;
   /** Whether parts of Node that are not public API may be used where a check has proved them. Default true. */
   readonly internals?: boolean;
+  /**
+   * Tells of every connection, on standard error or to a sink. 0: nothing. 1: changes of state. 2: frames and bytes besides.
+   * Default: as the environment says (`SANSOCKET_DEBUG`, `NODE_DEBUG`), else 0.
+   */
+  readonly debug?: DebugLevel | DebugOptions;
 }
 
 /** Options of `serve`. */
-export interface ServeOptions extends AttachOptions {
+export interface ServeOptions<Context = unknown> extends AttachOptions<Context> {
   /** The TCP port; 0 for any that is free. Either `port` or `path`. */
   readonly port?: number;
   /** The address or name to listen on. Default: all, over IPv6 and IPv4. */
@@ -110,10 +137,14 @@ export const ATTACH_RULES: Rules = {
   subprotocols: { kind: 'list', default: undefined },
   authorize: { kind: 'function', default: null },
   headers: { kind: 'list', default: undefined },
+  allowedAddresses: { kind: 'list', default: null, nullable: true },
+  deniedAddresses: { kind: 'list', default: null, nullable: true },
   maxConnections: { kind: 'count', default: null, nullable: true },
+  maxConnectionsPerAddress: { kind: 'count', default: null, nullable: true },
   maxPendingHandshakes: { kind: 'count', default: 1_024, nullable: true },
-  compression: { kind: 'boolean', default: false },
+  onEvent: { kind: 'function', default: null },
   internals: { kind: 'boolean', default: true },
+  debug: { kind: 'object', default: undefined },
 };
 
 /** The rules of {@link ServeOptions}. */
@@ -130,6 +161,17 @@ export const SERVE_RULES: Rules = {
   signal: { kind: 'object', default: undefined },
 };
 
+const SEVERAL_TYPES = [
+  'paths',
+  'allowedOrigins',
+  'subprotocols',
+  'headers',
+  'compression',
+  'debug',
+  'allowedAddresses',
+  'deniedAddresses',
+];
+
 /** What a server decides requests by, read from its options. */
 export class ServerSettings {
   readonly endpoint: EndpointSettings;
@@ -140,10 +182,15 @@ export class ServerSettings {
   readonly authorize: AttachOptions['authorize'] | null;
   readonly headers: readonly (readonly [string, string])[] | ((request: Request) => HeaderList);
   readonly onRequest: ServeOptions['onRequest'] | null;
+  readonly allowedAddresses: AddressList | null;
+  readonly deniedAddresses: AddressList | null;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxPendingHandshakes: number;
+  readonly onEvent: NonNullable<ServeOptions['onEvent']> | null;
   readonly closeTimeout: number;
   readonly internals: boolean;
+  readonly debug: LineDebug | null;
 
   /**
    * @param platform what the shell lends, with and without internals
@@ -158,19 +205,18 @@ export class ServerSettings {
     if (typeof options !== 'object' || options === null) readOptions(rules, options, where);
     const given: Record<string, unknown> = { ...options };
     const { paths, allowedOrigins, subprotocols, headers, compression } = given;
-    for (const name of ['paths', 'allowedOrigins', 'subprotocols', 'headers', 'compression']) delete given[name];
     // Their types are several, and checked by their own readers.
+    for (const name of SEVERAL_TYPES) delete given[name];
     for (const name of ['port', 'family']) if (Object.hasOwn(rules, name)) delete given[name];
-    if (compression !== undefined && compression !== false) {
-      throw new UsageError(
-        'INVALID_OPTION',
-        `${where}: option 'compression' must be false: it is not available in this version`,
-      );
-    }
     const read = readOptions(rules, given, where) as unknown as ServeOptions;
+    if (read.signal !== undefined && typeof read.signal.throwIfAborted !== 'function') {
+      throw new UsageError('INVALID_OPTION', `${where}: option 'signal' must be an AbortSignal`);
+    }
     this.internals = read.internals ?? true;
+    this.debug = readDebug(options.debug, where);
     const endpoint: Record<string, unknown> = {};
     for (const name of Object.keys(SHARED_RULES)) if (given[name] !== undefined) endpoint[name] = given[name];
+    if (compression !== undefined) endpoint['compression'] = compression;
     endpoint['platform'] = { ...(this.internals ? platform.best : platform.open), ...options.platform };
     this.onRequest = read.onRequest ?? null;
     if (this.onRequest !== null) endpoint['plainRequests'] = 'ask';
@@ -180,7 +226,11 @@ export class ServerSettings {
     this.subprotocols = readSubprotocols(subprotocols, where);
     this.headers = readExtraHeaders(headers, where);
     this.authorize = read.authorize ?? null;
+    this.allowedAddresses = readAddressList(options.allowedAddresses, 'allowedAddresses', where);
+    this.deniedAddresses = readAddressList(options.deniedAddresses, 'deniedAddresses', where);
+    this.onEvent = read.onEvent ?? null;
     this.maxConnections = read.maxConnections ?? Number.POSITIVE_INFINITY;
+    this.maxConnectionsPerAddress = read.maxConnectionsPerAddress ?? Number.POSITIVE_INFINITY;
     this.maxPendingHandshakes = read.maxPendingHandshakes ?? Number.POSITIVE_INFINITY;
     this.closeTimeout = this.endpoint.connection.closeTimeout;
   }

@@ -1,42 +1,34 @@
 /**
- * The open connections of a server, and what is sent to all of them at once. It knows no listener and no handshake.
+ * The connections of one server from open to their end, and how they are found. It knows no listener, no handshake and
+ * nothing of what is sent.
  */
 
-import { headerSize, writeHeader } from '../codec/frame-encoder.ts';
-import { Opcode } from '../codec/opcode.ts';
-import type { TextCodec } from '../codec/utf8.ts';
-import type { Endpoint } from '../endpoint/endpoint.ts';
-import type { SendResult } from '../endpoint/outbox.ts';
-import { type Bytes, toBytes } from '../endpoint/payload.ts';
+import { Endpoint } from '../endpoint/endpoint.ts';
 import { UsageError } from '../errors.ts';
+import type { ServerEndpoint } from './server-endpoint.ts';
+import { Topics } from './topics.ts';
 
-/** Who gets a broadcast, and as what. */
-export interface BroadcastOptions {
-  /** Text (false) or binary (true). Default: strings are text, bytes are binary. */
-  readonly binary?: boolean;
-  /** Who does not get it: one connection or several. */
-  readonly except?: Endpoint | Iterable<Endpoint>;
-  /** Who gets it: those for which this returns true. */
-  readonly filter?: (socket: Endpoint) => boolean;
+/** A connection, or its `id` or `number`. */
+export type Target = Endpoint | string | number;
+
+/** Whom a message is for. */
+export interface Targets {
+  /** It was one, not a list of one. */
+  readonly one: boolean;
+  readonly list: Iterable<Target>;
 }
 
-/** What became of a broadcast for one connection. */
-export interface BroadcastResult {
-  /** The connection. */
-  readonly socket: Endpoint;
-  /** What became of the message on it. */
-  readonly result: SendResult;
-}
-
-/** The connections of one server from open to their end. */
+/** The connections of one server. */
 export class Registry {
   /** Those that are open now: a live view. */
-  readonly open: ReadonlySet<Endpoint>;
-  private readonly members: Set<Endpoint> = new Set();
-  private readonly text: TextCodec;
+  readonly open: ReadonlySet<ServerEndpoint>;
+  readonly topics: Topics = new Topics();
+  private readonly members: Map<number, ServerEndpoint> = new Map();
+  /** By id; made when the first is looked up, so that servers that never do pay nothing. */
+  private ids: Map<string, ServerEndpoint> | null = null;
+  private lastNumber = 0;
 
-  constructor(text: TextCodec) {
-    this.text = text;
+  constructor() {
     this.open = new OpenView(this.members);
   }
 
@@ -45,113 +37,128 @@ export class Registry {
     return this.members.size;
   }
 
-  add(endpoint: Endpoint): void {
-    this.members.add(endpoint);
+  nextNumber(): number {
+    return ++this.lastNumber;
   }
 
-  delete(endpoint: Endpoint): boolean {
-    return this.members.delete(endpoint);
+  add(endpoint: ServerEndpoint): void {
+    this.members.set(endpoint.number, endpoint);
+    this.ids?.set(endpoint.id, endpoint);
   }
 
-  /** Those that are open or closing, as they are now. */
-  list(): Endpoint[] {
-    return [...this.members];
+  delete(endpoint: ServerEndpoint): boolean {
+    if (!this.members.delete(endpoint.number)) return false;
+    this.topics.leave(endpoint);
+    // Its address may have been taken by another connection meanwhile.
+    if (this.ids?.get(endpoint.id) === endpoint) this.ids.delete(endpoint.id);
+    return true;
+  }
+
+  /** Those that are open or closing. */
+  list(): Iterable<ServerEndpoint> {
+    return this.members.values();
   }
 
   /**
-   * Sends one message to many; it is encoded once. A connection that reads too slowly has its own limits and holds up nobody.
+   * The open connection that is meant, or null.
    *
-   * @returns one result for each connection that it was meant for
-   * @throws UsageError for anything but strings and bytes, a lone surrogate, bytes as text that are not UTF-8
+   * @throws UsageError when the target is no connection, no string and no number
    */
-  broadcast(data: string | Bytes, options: BroadcastOptions = {}): BroadcastResult[] {
-    const { binary, filter } = options;
-    if (binary !== undefined && typeof binary !== 'boolean') {
-      throw new UsageError('INVALID_ARGUMENT', 'broadcast: binary must be true or false');
+  find(target: Target): ServerEndpoint | null {
+    let found: ServerEndpoint | undefined;
+    if (typeof target === 'number') {
+      found = this.members.get(target);
+    } else if (typeof target === 'string') {
+      this.ids ??= new Map([...this.members.values()].map((endpoint) => [endpoint.id, endpoint]));
+      found = this.ids.get(target);
+    } else {
+      if (!(target instanceof Endpoint)) {
+        throw new UsageError(
+          'INVALID_ARGUMENT',
+          `a connection is named by itself, its id or its number, not by ${show(target)}`,
+        );
+      }
+      found = target as ServerEndpoint;
     }
-    if (filter !== undefined && typeof filter !== 'function') {
-      throw new UsageError('INVALID_ARGUMENT', 'broadcast: filter must be a function');
-    }
-    const isBinary = binary ?? typeof data !== 'string';
-    const { frame, payloadSize } = this.encode(data, isBinary);
-    const left = excluded(options.except);
-    // Everybody is chosen before the first one gets it: a filter that throws has sent nothing.
-    const targets: Endpoint[] = [];
-    for (const socket of this.open) {
-      if (left?.has(socket) !== true && (filter === undefined || filter(socket))) targets.push(socket);
-    }
-    return targets.map((socket) => {
-      const result = socket.sendEncoded(frame, payloadSize) ?? socket.send(data, { binary: isBinary });
-      return { socket, result };
-    });
-  }
-
-  private encode(data: string | Bytes, binary: boolean): { frame: Uint8Array; payloadSize: number } {
-    const first = 0x80 | (binary ? Opcode.binary : Opcode.text);
-    const { text } = this;
-    if (typeof data === 'string') {
-      const size = text.byteLength(data);
-      if (size < 0) throw new UsageError('INVALID_ARGUMENT', 'the text has a lone surrogate and cannot be UTF-8');
-      const header = headerSize(size, false);
-      const frame = new Uint8Array(header + size);
-      writeHeader(frame, 0, first, size, false, 0);
-      text.encodeInto(data, frame, header);
-      return { frame, payloadSize: size };
-    }
-    const bytes = toBytes(data, 'what is broadcast');
-    if (!binary && !text.isValid(bytes, 0, bytes.length)) {
-      throw new UsageError('INVALID_ARGUMENT', 'the bytes to send as text are not UTF-8: send them as binary');
-    }
-    const header = headerSize(bytes.length, false);
-    const frame = new Uint8Array(header + bytes.length);
-    writeHeader(frame, 0, first, bytes.length, false, 0);
-    frame.set(bytes, header);
-    return { frame, payloadSize: bytes.length };
+    return found !== undefined && this.open.has(found) ? found : null;
   }
 }
 
-function excluded(except: BroadcastOptions['except']): ReadonlySet<Endpoint> | null {
-  if (except === undefined) return null;
-  // An endpoint is iterable in its own way: its messages are not connections.
-  if (Symbol.iterator in except) return new Set(except);
-  return new Set([except]);
+/**
+ * One target or several: what is iterable and no string is several.
+ *
+ * @throws UsageError unless it is a connection, an id, a number, or some of them
+ */
+export function targetsOf(value: Target | Iterable<Target>, where: string): Targets {
+  if (typeof value === 'string' || typeof value === 'number' || value instanceof Endpoint) {
+    return { one: true, list: [value] };
+  }
+  if (typeof value === 'object' && value !== null && typeof value[Symbol.iterator] === 'function') {
+    return { one: false, list: value };
+  }
+  throw new UsageError(
+    'INVALID_ARGUMENT',
+    `${where} must be a connection, its id or number, or several of them, not ${show(value)}`,
+  );
+}
+
+/**
+ * For methods: options are an object, and have no others than these.
+ *
+ * @throws UsageError naming the one that is unknown
+ */
+export function checkOptions(where: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new UsageError('INVALID_ARGUMENT', `${where}: options must be an object, not ${String(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw new UsageError('INVALID_ARGUMENT', `${where}: there is no option '${name}'; known are ${known.join(', ')}`);
+  }
+}
+
+function show(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object of another kind' : String(value);
 }
 
 /** Of a server's connections those that are open: a closing one is still held, but nothing can be sent to it. */
-class OpenView implements ReadonlySet<Endpoint> {
-  private readonly members: ReadonlySet<Endpoint>;
+class OpenView implements ReadonlySet<ServerEndpoint> {
+  private readonly members: ReadonlyMap<number, ServerEndpoint>;
 
-  constructor(members: ReadonlySet<Endpoint>) {
+  constructor(members: ReadonlyMap<number, ServerEndpoint>) {
     this.members = members;
   }
 
   get size(): number {
     let count = 0;
-    for (const endpoint of this.members) if (endpoint.readyState === 'open') count++;
+    for (const endpoint of this.members.values()) if (endpoint.readyState === 'open') count++;
     return count;
   }
 
-  has(endpoint: Endpoint): boolean {
-    return this.members.has(endpoint) && endpoint.readyState === 'open';
+  has(endpoint: ServerEndpoint): boolean {
+    return endpoint.readyState === 'open' && this.members.get(endpoint.number) === endpoint;
   }
 
-  *values(): SetIterator<Endpoint> {
-    for (const endpoint of this.members) if (endpoint.readyState === 'open') yield endpoint;
+  *values(): SetIterator<ServerEndpoint> {
+    for (const endpoint of this.members.values()) if (endpoint.readyState === 'open') yield endpoint;
   }
 
-  keys(): SetIterator<Endpoint> {
+  keys(): SetIterator<ServerEndpoint> {
     return this.values();
   }
 
-  *entries(): SetIterator<[Endpoint, Endpoint]> {
+  *entries(): SetIterator<[ServerEndpoint, ServerEndpoint]> {
     for (const endpoint of this.values()) yield [endpoint, endpoint];
   }
 
-  [Symbol.iterator](): SetIterator<Endpoint> {
+  [Symbol.iterator](): SetIterator<ServerEndpoint> {
     return this.values();
   }
 
-  forEach(callback: (value: Endpoint, key: Endpoint, set: ReadonlySet<Endpoint>) => void, thisArg?: unknown): void {
+  forEach(
+    callback: (value: ServerEndpoint, key: ServerEndpoint, set: ReadonlySet<ServerEndpoint>) => void,
+    thisArg?: unknown,
+  ): void {
     for (const endpoint of this.values()) callback.call(thisArg, endpoint, endpoint, this);
   }
 }

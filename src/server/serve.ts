@@ -2,11 +2,16 @@
 
 import { lookup } from 'node:dns/promises';
 import { createServer, isIP, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import { ServerConnection } from '../connection/server-connection.ts';
 import { type FailureError, HandshakeError, TimeoutError, TransportError, UsageError } from '../errors.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
-import { serverTls } from '../transport/node/tls.ts';
+import { type ServerTlsOptions, serverTls } from '../transport/node/tls.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import { Gate } from './gate.ts';
 import { type Handler, SERVE_RULES, type ServeOptions, ServerSettings } from './options.ts';
@@ -27,18 +32,24 @@ import { Server, type Source } from './server.ts';
  *   socket.on('close', ({ code }) => console.log(request.path, code));
  * });
  */
-export async function serve(options: ServeOptions, handler?: Handler): Promise<Server> {
-  const settings = new ServerSettings(SERVE_RULES, options, 'serve', { best: nodePlatform, open: publicPlatform });
+export async function serve<Context = unknown>(
+  options: ServeOptions<Context>,
+  handler?: Handler<Context>,
+): Promise<Server<Context>> {
+  const settings = new ServerSettings(SERVE_RULES, options as ServeOptions, 'serve', {
+    best: nodePlatform,
+    open: publicPlatform,
+  });
   if (handler !== undefined && typeof handler !== 'function') {
     throw new UsageError('INVALID_ARGUMENT', 'serve: the handler must be a function');
   }
   const { signal, tls } = options;
-  const where = await readListenOptions(options);
-  const gate = new Gate(settings, handler ?? null, nodeEnvironment);
-  const source = new Listener(gate, tls === undefined ? null : secureServer(options), options);
+  const where = await readListenOptions(options as ServeOptions);
+  const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
+  const source = new Listener(gate, tls === undefined ? null : secureServer(tls), options as ServeOptions);
   signal?.throwIfAborted();
   await source.listen(where);
-  const server = new Server(gate, source);
+  const server = new Server<Context>(gate, source);
   if (signal !== undefined) {
     source.closeWith(signal, server);
     if (signal.aborted) {
@@ -49,8 +60,8 @@ export async function serve(options: ServeOptions, handler?: Handler): Promise<S
   return server;
 }
 
-function secureServer(options: ServeOptions): TlsServer {
-  const tls = serverTls(options.tls!, 'serve');
+function secureServer(options: ServerTlsOptions): TlsServer {
+  const tls = serverTls(options, 'serve');
   try {
     // The deadline is ours: it runs from accept, and drops the socket, which Node's does not if it is half-open.
     return createTlsServer({ ...tls, handshakeTimeout: 0x7fff_ffff });
@@ -70,6 +81,9 @@ async function readListenOptions(options: ServeOptions): Promise<ListenOptions> 
   }
   if (path !== undefined) {
     if (path === '') refuse("option 'path' is empty");
+    for (const name of ['allowedAddresses', 'deniedAddresses', 'maxConnectionsPerAddress'] as const) {
+      if (options[name] != null) refuse(`option '${name}' means nothing with 'path': peers have no address there`);
+    }
     if (host !== undefined || family !== undefined) refuse("options 'host' and 'family' mean nothing with 'path'");
     if (tls !== undefined) refuse("option 'tls' needs a 'port'");
     return { path, backlog, exclusive };
@@ -96,6 +110,7 @@ class Listener implements Source {
   private readonly gate: Gate;
   private readonly clock: Clock;
   private readonly net: NetServer;
+  private readonly secure: TlsServer | null;
   private readonly options: ServeOptions;
   /** Sockets in their TLS handshake, by address and port of the peer. */
   private readonly securing: Map<string, Securing> = new Map();
@@ -106,6 +121,7 @@ class Listener implements Source {
     this.gate = gate;
     this.clock = gate.environment.clock;
     this.options = options;
+    this.secure = secure;
     // Half-open: whether the peer's end is also ours is for the engine to say. Without Nagle: a message waits for nobody.
     this.net = createServer({ allowHalfOpen: true, noDelay: true });
     if (secure === null) {
@@ -160,6 +176,28 @@ class Listener implements Source {
     this.net.unref();
   }
 
+  replaceTls(options: ServerTlsOptions): void {
+    const { secure } = this;
+    if (secure === null) {
+      throw new UsageError('INVALID_STATE', "replaceTls: this server has no TLS of its own (option 'tls' of serve)");
+    }
+    if (typeof options !== 'object' || options === null) {
+      throw new UsageError('INVALID_ARGUMENT', `replaceTls: options must be an object, not ${String(options)}`);
+    }
+    for (const name of ['requestCert', 'rejectUnauthorized'] as const) {
+      if (options[name] === undefined) continue;
+      throw new UsageError('INVALID_OPTION', `replaceTls: '${name}' cannot be changed while the server runs`);
+    }
+    const { requestCert: _, rejectUnauthorized: __, ...tls } = serverTls(options, 'replaceTls');
+    try {
+      // What does not fit together is found before anything is replaced.
+      createSecureContext(tls);
+    } catch (error) {
+      throw new UsageError('INVALID_OPTION', `replaceTls: it cannot be used: ${(error as Error).message}`);
+    }
+    secure.setSecureContext(tls);
+  }
+
   private admit(socket: Socket, startedAt: number): void {
     if (this.gate.dropped(socket)) return;
     const { settings } = this.gate;
@@ -176,6 +214,7 @@ class Listener implements Source {
       socket.destroy();
       return;
     }
+    if (gate.dropped(socket)) return;
     const startedAt = clock.now();
     const task = new Securing(socket, startedAt, remoteAddress, remotePort);
     if (!gate.hasRoom) {
@@ -187,20 +226,27 @@ class Listener implements Source {
     const key = keyOf(socket);
     this.securing.set(key, task);
     gate.securing++;
+    gate.enter(task, remoteAddress);
     const { handshakeTimeout } = gate.settings.endpoint.connection;
     task.deadline = startedAt + handshakeTimeout;
     clock.schedule(task, task.deadline);
     socket.once('close', () => {
       if (this.take(key, task)) gate.refused(task.refusal());
     });
+    // Who ends in the middle of the handshake is gone: there is no half of it to wait for.
+    socket.allowHalfOpen = false;
     secure.emit('connection', socket);
   }
 
   private secured(socket: TLSSocket): void {
     const key = keyOf(socket);
     const task = this.securing.get(key);
-    if (task === undefined || !this.take(key, task)) socket.destroy();
-    else this.admit(socket, task.startedAt);
+    if (task === undefined || !this.take(key, task)) {
+      socket.destroy();
+      return;
+    }
+    socket.allowHalfOpen = true;
+    this.admit(socket, task.startedAt);
   }
 
   private notSecured(error: Error, socket: TLSSocket): void {
@@ -215,6 +261,7 @@ class Listener implements Source {
     if (this.securing.get(key) !== task) return false;
     this.securing.delete(key);
     this.gate.securing--;
+    this.gate.leave(task);
     this.clock.cancel(task, task.deadline);
     return true;
   }

@@ -29,16 +29,23 @@ export type UpgradeServer = HttpServer | HttpsServer;
  * });
  * http.listen(8080);
  */
-export function attach(httpServer: UpgradeServer, options: AttachOptions = {}, handler?: Handler): Server {
+export function attach<Context = unknown>(
+  httpServer: UpgradeServer,
+  options: AttachOptions<Context> = {},
+  handler?: Handler<Context>,
+): Server<Context> {
   if (typeof httpServer?.on !== 'function' || typeof httpServer.address !== 'function') {
     throw new UsageError('INVALID_ARGUMENT', 'attach: the first argument must be a server of node:http or node:https');
   }
-  const settings = new ServerSettings(ATTACH_RULES, options, 'attach', { best: nodePlatform, open: publicPlatform });
+  const settings = new ServerSettings(ATTACH_RULES, options as AttachOptions, 'attach', {
+    best: nodePlatform,
+    open: publicPlatform,
+  });
   if (handler !== undefined && typeof handler !== 'function') {
     throw new UsageError('INVALID_ARGUMENT', 'attach: the handler must be a function');
   }
-  const gate = new Gate(settings, handler ?? null, nodeEnvironment);
-  return new Server(gate, new Attachment(gate, httpServer));
+  const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
+  return new Server<Context>(gate, new Attachment(gate, httpServer));
 }
 
 /** What is attached to one http server. */
@@ -103,7 +110,8 @@ class Attachment implements Source {
       settings.endpoint.connection,
       environment.clock.now(),
     );
-    this.gate.admit(connection, new SocketTransport(socket, { internals: settings.internals }));
+    const seen = { line: `${method} ${url} HTTP/${httpVersion}`, rawHeaders };
+    this.gate.admit(connection, new SocketTransport(socket, { internals: settings.internals }), seen);
   }
 }
 

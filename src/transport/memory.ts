@@ -118,8 +118,11 @@ export interface MemoryLink {
   readonly left: MemoryTransport;
   /** The other end. */
   readonly right: MemoryTransport;
-  /** From now on nothing arrives and nobody is told: the cable is cut. */
-  silence(): void;
+  /**
+   * From now on nothing arrives and nobody is told: the cable is cut. With a side, only what that side sends is lost: the
+   * link is half-open.
+   */
+  silence(sender?: 'left' | 'right'): void;
   /** Breaks the link for both sides at once. */
   reset(cause?: Error): void;
 }
@@ -133,9 +136,9 @@ export function memoryLink(clock: Clock, options: LinkOptions = {}): MemoryLink 
   return {
     left,
     right,
-    silence() {
-      left.silent = true;
-      right.silent = true;
+    silence(sender) {
+      if (sender !== 'right') left.silent = true;
+      if (sender !== 'left') right.silent = true;
     },
     reset(cause = new Error('the link was reset')) {
       left.break(cause);

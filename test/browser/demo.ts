@@ -1,7 +1,7 @@
 /**
  * Clicks through the demo's page in a real browser: `npx tsx test/browser/demo.ts`. It needs Debian's `chromium`.
  *
- * It starts the demo as `npm start` does, looks at what both columns of the page show for every button, exchanges
+ * It also exchanges compressed messages with servers of its own. It starts the demo as `npm start` does, looks at what both columns of the page show for every button, exchanges
  * messages of all length classes with the browser's own WebSocket, and ends the demo with SIGINT while a page is connected.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -9,6 +9,8 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import type { PermessageDeflateOptions } from '../../src/index.ts';
+import { serve } from '../../src/server/index.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = '/usr/bin/chromium';
@@ -35,6 +37,7 @@ try {
   await closes(page);
   await chat(context, page);
   await exchanges(page);
+  await compressed(context);
   await check('a screenshot is kept in artifacts/demo.png', () => screenshot(context));
   await check('no error was logged by the page', async () => equal(complaints.join('; '), ''));
   await stop(page);
@@ -212,9 +215,44 @@ async function exchanges(page: Page): Promise<void> {
     for (const size of SIZES) {
       await check(`exchange: ${kind} of ${size} bytes`, async () => {
         const result = await page.evaluate(`exchange('/echo', '${kind}', ${size})`);
-        equal(JSON.stringify(result), '{"messages":1,"same":true,"code":1000,"wasClean":true}');
+        equal(JSON.stringify(result), '{"messages":1,"same":true,"code":1000,"wasClean":true,"extensions":""}');
       });
     }
+  }
+}
+
+/** The same with permessage-deflate, on servers of our own: the demo's connections are not compressed. */
+async function compressed(context: BrowserContext): Promise<void> {
+  const answers: readonly [PermessageDeflateOptions, string][] = [
+    [{}, '; server_max_window_bits=12; client_max_window_bits=12'],
+    [{ windowBits: 15 }, ''],
+    [{ windowBits: 9 }, '; server_max_window_bits=9; client_max_window_bits=9'],
+    [{ windowBits: 15, memory: 'shared' }, '; server_no_context_takeover; client_no_context_takeover'],
+  ];
+  for (const [options, parameters] of answers) {
+    const compression = { compressLimit: null, threshold: 1, ...options };
+    const limits = { maxMessageSize: null, maxBufferedAmount: null };
+    const page = await context.newPage();
+    const onRequest = () => ({ status: 200, headers: { 'Content-Type': 'text/html' }, body: '<title>echo</title>' });
+    const server = await serve({ port: 0, host: '127.0.0.1', onRequest, compression, ...limits }, (socket) => {
+      socket.on('message', ({ data }) => socket.send(data));
+    });
+    await page.goto(server.url.replace('ws:', 'http:'));
+    await page.addScriptTag({ path: fileURLToPath(new URL('./exchange.js', import.meta.url)) });
+    for (const kind of ['text', 'binary']) {
+      for (const size of SIZES) {
+        await check(`compressed exchange: ${kind} of ${size} bytes${parameters}`, async () => {
+          const result = await page.evaluate(`exchange('/', '${kind}', ${size})`);
+          const extensions = `permessage-deflate${parameters}`;
+          equal(
+            JSON.stringify(result),
+            JSON.stringify({ messages: 1, same: true, code: 1000, wasClean: true, extensions }),
+          );
+        });
+      }
+    }
+    await page.close();
+    await server.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Runs in the page: `exchange(path, kind, size)` opens a WebSocket, sends one message of `size` bytes and tells whether the
- * same came back, whole. Plain JavaScript, because it is handed to the browser as it is.
+ * same came back, whole, and which extensions were in use. Plain JavaScript, because it is handed to the browser as it is.
  */
 globalThis.exchange = (path, kind, size) =>
   new Promise((resolve) => {
@@ -15,7 +15,13 @@ globalThis.exchange = (path, kind, size) =>
     };
     socket.onclose = ({ code, wasClean }) => {
       const got = messages[0];
-      resolve({ messages: messages.length, same: got !== undefined && same(sent, got), code, wasClean });
+      resolve({
+        messages: messages.length,
+        same: got !== undefined && same(sent, got),
+        code,
+        wasClean,
+        extensions: socket.extensions,
+      });
     };
   });
 

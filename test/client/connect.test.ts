@@ -103,7 +103,7 @@ describe('the request', () => {
     ['unknown option', 'ws://127.0.0.1:9', { protocol: 'x' }],
     ['unknown event', 'ws://127.0.0.1:9', { on: { mesage: () => {} } }],
     ['listener that is none', 'ws://127.0.0.1:9', { on: { message: true } }],
-    ['compression', 'ws://127.0.0.1:9', { compression: {} }],
+    ['compression', 'ws://127.0.0.1:9', { compression: 1 }],
     ['option of servers', 'ws://127.0.0.1:9', { plainRequests: 'ask' }],
     ['tls without TLS', 'ws://127.0.0.1:9', { tls: {} }],
     ['two sockets', 'ws+unix:/a', { socketPath: '/b' }],
@@ -174,6 +174,8 @@ describe('the answer', () => {
     await once(server, 'close');
     await expect(connect(`ws://127.0.0.1:${port}`)).rejects.toMatchObject({
       name: 'TransportError',
+      code: 'CONNECT_FAILED',
+      message: `no connection could be made: connect ECONNREFUSED 127.0.0.1:${port}`,
       cause: { code: 'ECONNREFUSED' },
     });
     await expect(connect('ws://127.0.0.1', { socketPath: '/no/such.sock' })).rejects.toMatchObject({
@@ -227,6 +229,7 @@ describe('AbortSignal', () => {
   test('gives up at once, while dialling, and while the server thinks; later it does nothing', async () => {
     const reason = new Error('not any more');
     await expect(connect('ws://127.0.0.1:9', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(connect('ws://127.0.0.1:9', { signal: {} as never })).rejects.toThrow('must be an AbortSignal');
     const dialling = new AbortController();
     const attempt = connect('wss://127.0.0.1:9', { signal: dialling.signal });
     dialling.abort(reason);

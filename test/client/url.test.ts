@@ -77,5 +77,9 @@ describe('row 3, row 4: what a URL says', () => {
 
   test('a password never gets into the text', () => {
     expect(() => parseUrl('ws://user:secret@a.example/')).toThrow(/^((?!secret).)*$/);
+    expect(() => parseUrl('ws://user:se/secret@a.example/')).toThrow(/^((?!secret).)*$/);
+    expect(() => parseUrl('user:secret@a.example')).toThrow(/^((?!secret).)*$/);
+    // It is not taken for one either.
+    expect(() => parseUrl('ws://a.example:99999/@name')).toThrow('/@name');
   });
 });

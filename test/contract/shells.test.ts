@@ -5,7 +5,7 @@ import { connect } from '../../src/client/index.ts';
 import type { Endpoint } from '../../src/endpoint/endpoint.ts';
 import { attach, type Server, serve } from '../../src/server/index.ts';
 import { authority, local as certificate } from '../support/certificates.ts';
-import { describeContract, type Join } from './contract.ts';
+import { describeContract, idle, type Join } from './contract.ts';
 
 async function joinThrough(
   server: Server,
@@ -20,6 +20,7 @@ async function joinThrough(
     client,
     server: other,
     until: (promise) => promise,
+    idle,
     reset() {
       const { transport } = client as unknown as { transport: { socket: { destroy(error: Error): void } } };
       transport.socket.destroy(new Error('reset by the test'));

@@ -8,7 +8,7 @@ import { Endpoint } from '../../src/endpoint/endpoint.ts';
 import { EndpointSettings } from '../../src/endpoint/options.ts';
 import { EstablishedConnection } from '../../src/index.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../../src/transport/node/index.ts';
-import { describeContract, type Join } from './contract.ts';
+import { describeContract, idle, type Join } from './contract.ts';
 
 function over(listen: () => ListenOptions, internals: boolean): Join {
   return async (options) => {
@@ -34,6 +34,7 @@ function over(listen: () => ListenOptions, internals: boolean): Join {
     return {
       ...pair,
       until: (promise) => promise,
+      idle,
       reset() {
         if (typeof address === 'string') sockets.client.destroy(new Error('reset by the test'));
         else sockets.client.resetAndDestroy();

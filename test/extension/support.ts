@@ -2,6 +2,7 @@
 
 import { constants, createDeflateRaw, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import fc from 'fast-check';
+import type { Inflater } from '../../src/extension/permessage-deflate/codec.ts';
 import { Inflate } from '../../src/extension/permessage-deflate/inflate.ts';
 import { concat } from '../support/bytes.ts';
 
@@ -102,7 +103,7 @@ export function zlibInflate(compressed: readonly Uint8Array[], windowBits = 15):
 }
 
 /** Inflates one message, in the given pieces; `null` if it is corrupt. Spoils each piece once it must have been read. */
-export function inflate(inflater: Inflate, pieces: readonly Uint8Array[]): Uint8Array | null {
+export function inflate(inflater: Inflater, pieces: readonly Uint8Array[]): Uint8Array | null {
   const out: Uint8Array[] = [];
   pieces.forEach((piece, i) => {
     const lent = piece.slice();

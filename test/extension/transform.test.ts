@@ -180,6 +180,30 @@ describe('T78: memory', () => {
   });
 });
 
+test.each(['inflater', 'write', 'read'] as const)(
+  'T35: a codec that throws from %s fails the message, nothing else',
+  (where) => {
+    const fail = () => {
+      throw new Error('out of memory');
+    };
+    const codec: DeflateCodec = {
+      deflater: pureDeflate.deflater,
+      inflater(windowBits) {
+        if (where === 'inflater') fail();
+        const inflater = pureDeflate.inflater(windowBits);
+        inflater[where === 'write' ? 'write' : 'read'] = fail;
+        return inflater;
+      },
+    };
+    for (const memory of ['dedicated', 'shared'] as const) {
+      const { server, client } = joined({ codec, memory });
+      server.write(client.encode(json(2_000), 'text')!, true);
+      expect(server.read()).toBeNull();
+      expect(server.corrupt).toBe(true);
+    }
+  },
+);
+
 describe('messages sent piece by piece', () => {
   test('each piece can be read when it has arrived, and the context goes on', () => {
     for (const memory of ['dedicated', 'shared'] as const) {

@@ -26,7 +26,7 @@ function game(socket: Endpoint, server: Server): void {
 
 const server: Server = await serve(
   // A listener that waits for a pong must not hold back the pong itself.
-  { port: 0, host: '127.0.0.1', paths: ['/echo', '/game'], concurrency: 2, ...RAISED },
+  { port: 0, host: '127.0.0.1', paths: ['/echo', '/game'], concurrency: 2, compression: true, ...RAISED },
   (socket, request) => {
     if (request.path === '/echo') echo(socket);
     else game(socket, server);

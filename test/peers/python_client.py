@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 SIZES = [0, 1, 125, 126, 65535, 65536, 1048576, 16777216]
 passed = 0
@@ -20,12 +21,17 @@ def text_of(size):
     return "aé€\U0001f600" * (size // 10) + "x" * (size % 10)
 
 
+# What the connections offer: nothing at first, then permessage-deflate in several ways.
+offers = []
+
+
 def connect(url):
-    return websockets.connect(url, max_size=None, compression=None, ping_interval=None)
+    return websockets.connect(url, max_size=None, compression=None, extensions=offers or None, ping_interval=None)
 
 
 async def exchange(url):
     async with connect(url + "/echo") as ws:
+        check("the offer is taken", bool(ws.response.headers.get("Sec-WebSocket-Extensions") if hasattr(ws, "response") else ws.response_headers.get("Sec-WebSocket-Extensions")) == bool(offers))
         for size in SIZES:
             data = bytes((i * 31) & 255 for i in range(min(size, 4096))) * (size // 4096 if size > 4096 else 1)
             await ws.send(data)
@@ -66,8 +72,18 @@ async def greeting(url):
 
 
 async def main(url):
-    await exchange(url)
-    await greeting(url)
+    global offers
+    for terms in [
+        None,
+        {},
+        {"client_max_window_bits": True},
+        {"server_max_window_bits": 10, "client_max_window_bits": 11},
+        {"server_no_context_takeover": True, "client_no_context_takeover": True},
+    ]:
+        print(f"offering {'nothing' if terms is None else terms or 'permessage-deflate'}")
+        offers = [] if terms is None else [ClientPerMessageDeflateFactory(**terms)]
+        await exchange(url)
+        await greeting(url)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

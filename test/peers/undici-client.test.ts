@@ -1,9 +1,9 @@
 /** undici's WebSocket, the one of Node and of browsers' API, against our server. */
 
 import { WebSocket } from 'undici';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Endpoint } from '../../src/endpoint/endpoint.ts';
-import { type Server, serve } from '../../src/server/index.ts';
+import { type ServeOptions, type Server, serve } from '../../src/server/index.ts';
 import { bytesOf, RAISED, SIZES, same, textOf } from './exchange.ts';
 
 let server: Server;
@@ -65,4 +65,34 @@ test('closes from either side', async () => {
   );
   expect(await second.socket.close(4002, 'ours')).toMatchObject({ code: 4002, clean: true, remote: false });
   expect(await end).toMatchObject({ code: 4002, reason: 'ours', wasClean: true });
+});
+
+describe.each([
+  [{ compression: true }, 'permessage-deflate'],
+  [{ compression: { windowBits: 15 } }, 'permessage-deflate'],
+  [{ compression: { windowBits: 9 } }, 'permessage-deflate'],
+  [{ compression: { memory: 'shared' } }, 'permessage-deflate'],
+  [{ compression: true, internals: false }, 'permessage-deflate'],
+] as [ServeOptions, string][])('with %j', (options, agreed) => {
+  test('exchanges text and bytes, whole and in fragments', async () => {
+    const echo = await serve({ port: 0, host: '127.0.0.1', ...RAISED, ...options }, (socket) => {
+      socket.on('message', ({ kind, data }) => {
+        socket.send(data, kind === 'text' ? undefined : { fragmentSize: 1_000 });
+      });
+    });
+    const client = new WebSocket(echo.url);
+    client.binaryType = 'arraybuffer';
+    await new Promise((resolve) => client.addEventListener('open', resolve, { once: true }));
+    expect(client.extensions.startsWith(agreed)).toBe(true);
+    for (const size of [0, 1, 125, 126, 2_000, 65_536, 300_000]) {
+      for (let i = 0; i < 3; i++) {
+        client.send(bytesOf(size));
+        expect(same(new Uint8Array((await next(client)) as ArrayBuffer), bytesOf(size))).toBe(true);
+        client.send(textOf(size));
+        expect((await next(client)) === textOf(size)).toBe(true);
+      }
+    }
+    client.close();
+    await echo.close();
+  });
 });

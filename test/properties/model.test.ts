@@ -14,10 +14,10 @@ interface Model {
 
 interface Real {
   readonly connection: Connection;
+  /** What the peer masks with: only clients do. */
+  readonly key: number[] | null;
   now: number;
 }
-
-const key = [9, 8, 7, 6];
 
 /** Applies `inputs` in order to the model; a blank cell would be a defect of the test. */
 function move(model: Model, ...inputs: Input[]): void {
@@ -87,13 +87,13 @@ class Fail extends Step {
 }
 
 class ReceiveMessage extends Step {
-  act(_model: Model, { connection, now }: Real): void {
+  act(_model: Model, { connection, now, key }: Real): void {
     connection.receive(frame({ opcode: 1, key, payload: utf8('hello') }), now);
   }
 }
 
 class ReceiveClose extends Step {
-  act(model: Model, { connection, now }: Real): void {
+  act(model: Model, { connection, now, key }: Real): void {
     connection.receive(closeFrame(1000, 'bye', key), now);
     // §5.5.1: an endpoint that has not sent a Close answers at once.
     if (model.phase === 'open') move(model, 'close-in', 'close-out');
@@ -102,7 +102,7 @@ class ReceiveClose extends Step {
 }
 
 class ReceiveGarbage extends Step {
-  act(model: Model, { connection, now }: Real): void {
+  act(model: Model, { connection, now, key }: Real): void {
     connection.receive(frame({ opcode: 3, key }), now);
     if (parsing(model.phase)) move(model, 'fail');
   }
@@ -167,12 +167,19 @@ const COMMANDS = [
 ];
 
 describe('the transition table', () => {
-  it('is all that happens to a server', () => {
+  it.each([
+    ['server', [9, 8, 7, 6]],
+    ['client', null],
+  ] as const)('is all that happens to a %s', (role, mask) => {
+    const key = mask === null ? null : [...mask];
     const all = COMMANDS.map((Each) => fc.constant(new Each()));
     fc.assert(
       fc.property(fc.commands(all, { maxCommands: 12 }), (commands) => {
         fc.modelRun(
-          () => ({ model: { phase: 'open', closed: 0 } as Model, real: { connection: established('server'), now: 0 } }),
+          () => ({
+            model: { phase: 'open', closed: 0 } as Model,
+            real: { connection: established(role), key, now: 0 },
+          }),
           commands,
         );
       }),

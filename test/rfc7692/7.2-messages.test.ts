@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Role } from '../../src/index.ts';
 import { inflateOnce, json, noise, TAIL, zlibDeflate, zlibDeflateAll } from '../extension/support.ts';
 import { concat, equal, fromHex, hex, utf8 } from '../support/bytes.ts';
-import { readFrames } from '../support/frames.ts';
+import { EXAMPLE_KEY, frame, readFrames } from '../support/frames.ts';
 import { drain } from '../support/peers.ts';
 import { CORRUPT, openPair, Subject } from './support.ts';
 
@@ -168,6 +168,59 @@ describe('section 7.2.2: receiving', () => {
       subject.receive({ opcode: 1, rsv: RSV1, fin: false, payload });
       expect(subject.closeCode).toBe(1007);
       expect(subject.fault).toBe('UTF8_INVALID');
+    }
+  });
+});
+
+describe('text', () => {
+  const [bad, cut] = [Uint8Array.of(0xff), Uint8Array.of(0xe2, 0x82)];
+
+  test.each(['string', 'bytes'] as const)('that is not UTF-8 when it is complete, as %s', (text) => {
+    for (const message of [concat([json(200), bad, json(200)]), concat([json(200), cut]), bad]) {
+      for (const cuts of [1, 2, 30]) {
+        const subject = new Subject('server', {}, { text });
+        const payload = zlibDeflate(message);
+        for (let i = 0; i < cuts; i++) {
+          const [from, to] = [i, i + 1].map((part) => Math.floor((part * payload.length) / cuts));
+          subject.receive({
+            opcode: i === 0 ? 1 : 0,
+            rsv: i === 0 ? RSV1 : 0,
+            fin: i === cuts - 1,
+            payload: payload.subarray(from, to),
+          });
+        }
+        expect([subject.messages, subject.fault]).toEqual([[], 'UTF8_INVALID']);
+      }
+    }
+  });
+
+  test('that is UTF-8, as bytes', () => {
+    const subject = new Subject('server', {}, { text: 'bytes' });
+    subject.receive({ opcode: 1, rsv: RSV1, payload: zlibDeflate(json(3_000)) });
+    expect(subject.messages).toEqual([json(3_000)]);
+  });
+
+  test('of two faults the first is told, however the frame was cut', () => {
+    const corrupt = (message: Uint8Array) => concat([zlibDeflate(message), TAIL, Uint8Array.of(0xff)]);
+    const long = concat([json(990), new Uint8Array(50).fill(97)]);
+    for (const [payload, fault] of [
+      [corrupt(json(500)), CORRUPT],
+      [corrupt(concat([json(200), bad, json(200)])), 'UTF8_INVALID'],
+      [corrupt(long), 'MESSAGE_TOO_BIG'],
+      [zlibDeflate(concat([json(200), bad, long])), 'UTF8_INVALID'],
+      [zlibDeflate(concat([long, bad])), 'MESSAGE_TOO_BIG'],
+    ] as const) {
+      for (const delivery of ['message', 'fragment'] as const) {
+        for (const size of [1, 7, 1_000]) {
+          const subject = new Subject('server', {}, { delivery, maxMessageSize: 1_000 });
+          const wire = frame({ opcode: 1, rsv: RSV1, key: EXAMPLE_KEY, payload });
+          for (let at = 0; at < wire.length; at += size) {
+            subject.connection.receive(wire.slice(at, at + size), 0);
+            subject.pull();
+          }
+          expect(subject.fault).toBe(fault);
+        }
+      }
     }
   });
 });

@@ -17,7 +17,7 @@ import { connecting, drain, Joined, pull } from '../support/peers.ts';
 import { seededRandom } from '../support/random.ts';
 
 /** The fault of data that cannot be inflated, and its close code. */
-export const CORRUPT = 'EXTENSION_DATA_INVALID';
+export const CORRUPT = 'DEFLATE_CORRUPT';
 
 export interface PairOptions {
   readonly server?: PermessageDeflateOptions | null;

@@ -5,7 +5,6 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type PerMessageDeflateOptions, WebSocket, WebSocketServer } from 'ws';
 import { connect } from '../../src/client/index.ts';
 import type { PermessageDeflateOptions } from '../../src/extension/permessage-deflate/options.ts';
-import { permessageDeflate } from '../../src/extension/permessage-deflate/permessage-deflate.ts';
 import { serve } from '../../src/server/index.ts';
 import { json, noise } from '../extension/support.ts';
 import { concat, equal } from '../support/bytes.ts';
@@ -38,7 +37,10 @@ afterEach(async () => {
 
 const P = 'permessage-deflate';
 
-describe('a ws client at our server', () => {
+/** Node's zlib, and the pure code. */
+const BOTH = [true, false];
+
+describe.each(BOTH)('a ws client at our server, internals: %s', (internals) => {
   const cases: readonly Case[] = [
     { ours: {}, theirs: {}, agreed: `${P}; server_max_window_bits=12; client_max_window_bits=12` },
     { ours: { windowBits: 15 }, theirs: {}, agreed: P },
@@ -74,7 +76,7 @@ describe('a ws client at our server', () => {
     },
   ];
   test.each(cases)('$ours × $theirs', async ({ ours, theirs, agreed }) => {
-    const server = await serve({ port: 0, host: '127.0.0.1', extensions: [permessageDeflate(ours)] }, (socket) => {
+    const server = await serve({ port: 0, host: '127.0.0.1', internals, compression: ours }, (socket) => {
       socket.on('message', ({ data }) => socket.send(data));
     });
     closers.push(() => server.close());
@@ -102,7 +104,7 @@ describe('a ws client at our server', () => {
   });
 });
 
-describe('our client at a ws server', () => {
+describe.each(BOTH)('our client at a ws server, internals: %s', (internals) => {
   const cases: readonly Case[] = [
     { ours: {}, theirs: {}, agreed: P },
     { ours: { clientMaxWindowBits: 10 }, theirs: {}, agreed: `${P}; client_max_window_bits=10` },
@@ -138,7 +140,8 @@ describe('our client at a ws server', () => {
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
     const client = await connect(`ws://127.0.0.1:${port}/`, {
-      extensions: [permessageDeflate({ threshold: 0, ...ours })],
+      internals,
+      compression: { threshold: 0, ...ours },
     });
     closers.push(() => client.terminate());
     expect(parsed(client.extensions)).toEqual(parsed(agreed));

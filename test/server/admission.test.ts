@@ -145,6 +145,10 @@ describe('row 20: authorize', () => {
     ['answers nonsense', () => 'yes'],
     ['answers nonsense later', async () => 7],
     ['answers with a status that is none', () => ({ status: 101 })],
+    ['misspells the status', () => ({ statusCode: 401 })],
+    ['answers with a list', () => []],
+    ['refuses without a status', async () => ({ body: 'go away' })],
+    ['misspells what goes with the status', () => ({ status: 401, header: {} })],
     ['splits the response', () => ({ headers: { 'X-A': '1\r\nX-Evil: 1' } })],
     ['splits the refusal', async () => ({ status: 403, headers: [['X-A\r\nX-Evil', '1']] })],
   ])('one that %s is answered with 500, without a word of why (T59)', async (_, authorize) => {
@@ -219,6 +223,21 @@ describe('row 20: authorize', () => {
 });
 
 describe('headers of the 101', () => {
+  test('that are promised are answered with 500, and not with none', async () => {
+    const onListenerError = vi.fn();
+    const server = await start({ headers: (async () => ({ 'X-A': '1' })) as never, onListenerError });
+    expect(statusOf(await exchange(server.port!, upgradeRequest()))).toBe(500);
+    expect(onListenerError.mock.calls[0]![0]).toMatchObject({ message: expect.stringContaining('no promise') });
+  });
+
+  test('an ordinary answer with a part that there is not is answered with 500', async () => {
+    const onListenerError = vi.fn();
+    const onRequest = () => ({ status: 200, header: { 'X-A': '1' } });
+    const server = await start({ onRequest, onListenerError });
+    expect(statusOf(await exchange(server.port!, 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'))).toBe(500);
+    expect(onListenerError.mock.calls[0]![0]).toMatchObject({ message: expect.stringContaining("'header'") });
+  });
+
   test('are those of the option, as a list or a function, and of authorize', async () => {
     const server = await start({
       headers: (request) => ({ 'X-Path': request.path }),

@@ -20,7 +20,7 @@ async function rawOpen(port: number): Promise<RawPeer> {
 describe('T83, row 54: close()', () => {
   test('ends everybody: who reads, who is stuck, who is in a handshake, who is in a message', async () => {
     const server = await serve(
-      { port: 0, host, authorize: (request) => (request.path === '/wait' ? new Promise(() => {}) : true) },
+      { port: 0, host, authorize: (request) => (request.path === '/wait' ? new Promise<never>(() => {}) : true) },
       (socket) => {
         socket.resume();
       },

@@ -106,7 +106,7 @@ describe('options', () => {
     [{ port: 0, headers: { 'X-A': 'a\r\nX-Evil: 1' } }, 'X-A'],
     [{ port: 0, headers: [['Upgrade', 'x']] }, 'Upgrade'],
     [{ port: 0, headers: 7 }, "'headers'"],
-    [{ port: 0, compression: true }, "'compression'"],
+    [{ port: 0, compression: 'yes' }, "'compression'"],
     [{ port: 0, plainRequests: 'ask' }, "'plainRequests'"],
     [{ port: 0, maxMessageSize: 0 }, "'maxMessageSize'"],
   ])('%j is a UsageError that names %s', async (options, name) => {
@@ -122,6 +122,7 @@ describe('options', () => {
     controller.abort(new Error('enough'));
     await closed;
     await expect(serve({ port: 0, signal: controller.signal })).rejects.toThrow('enough');
+    await expect(serve({ port: 0, signal: {} as never })).rejects.toThrow("'signal' must be an AbortSignal");
   });
 
   test('compression: false is accepted, and internals can be switched off', async () => {

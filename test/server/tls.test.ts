@@ -127,6 +127,19 @@ describe('row 91: failures of TLS', () => {
     expect(server.statistics.pending).toBe(0);
   });
 
+  test('T45: who leaves in the middle of the handshake leaves nothing behind, long before the deadline', async () => {
+    const server = await start(local);
+    const refused: RefusedConnection[] = [];
+    server.on('refused', (each) => refused.push(each));
+    const half = await RawPeer.to(server.port!);
+    half.socket.end();
+    await half.closed;
+    // A client that does not trust our certificate ends the connection, too.
+    await expect(connect(server.url)).rejects.toThrow();
+    while (refused.length < 2 || server.statistics.pending > 0) await new Promise(setImmediate);
+    expect(refused.map(({ error }) => error.code)).not.toContain('OPENING_TIMEOUT');
+  });
+
   test('T44: the deadline runs from accept, so that TLS has no time of its own', async () => {
     const server = await start(local, { handshakeTimeout: 100 });
     const secure = connectTls({ host: '127.0.0.1', port: server.port!, ca: authority, servername: 'localhost' });

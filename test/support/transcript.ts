@@ -3,7 +3,8 @@
  * what happens to one connection, line by line, and what it answers:
  *
  *     role server [open]          the role; `open`: the handshake took place elsewhere
- *     option NAME VALUE           an option of the connection; `option echo true` answers each message with itself
+ *     option NAME VALUE           an option of the connection; `option echo true` answers each message with itself;
+ *                                 extensions: `scramble`, `deflate`, or `deflate-shared` without context takeover
  *     in BYTES                    bytes from the peer; lines that follow each other are one chunk
  *     time 5000                   milliseconds pass, all deadlines are kept
  *     end | end reset             the peer ends the transport, or it breaks
@@ -17,6 +18,9 @@ import {
   type Connection,
   type ConnectionEvent,
   type ConnectionOptions,
+  type Extension,
+  type PayloadTransform,
+  permessageDeflate,
   ServerConnection,
   UsageError,
 } from '../../src/index.ts';
@@ -161,7 +165,7 @@ function create({ lines }: Scenario): { connection: Connection; echo: boolean } 
     if (name === 'echo') echo = value === 'true';
     else
       options[name] =
-        name === 'extensions' ? [new Scramble()] : /^(\d+|true|false|null)$/.test(value) ? JSON.parse(value) : value;
+        name === 'extensions' ? [extension(value)] : /^(\d+|true|false|null)$/.test(value) ? JSON.parse(value) : value;
   }
   const given = { ...options, platform: { random: constantRandom() } } as ConnectionOptions;
   switch (role) {
@@ -174,12 +178,30 @@ function create({ lines }: Scenario): { connection: Connection; echo: boolean } 
     case 'server open':
     case 'client open': {
       const { extensions = [], ...rest } = given;
-      const transforms = extensions.map(() => new ScrambleTransform(0x40, 0x2a, 7));
-      return { connection: established(role.startsWith('server') ? 'server' : 'client', rest, transforms), echo };
+      const side = role.startsWith('server') ? 'server' : 'client';
+      const transforms = extensions.map((each) =>
+        each instanceof Scramble ? new ScrambleTransform(0x40, 0x2a, 7) : agreed(each, side),
+      );
+      return { connection: established(side, rest, transforms), echo };
     }
     default:
       throw new Error(`a role is missing: '${role}'`);
   }
+}
+
+function extension(name: string): Extension {
+  if (name === 'scramble') return new Scramble();
+  return permessageDeflate({
+    threshold: 0,
+    windowBits: 15,
+    memory: name === 'deflate-shared' ? 'shared' : 'dedicated',
+  });
+}
+
+/** What one side of two with the same extension has when the handshake is over. */
+function agreed(each: Extension, side: 'server' | 'client'): PayloadTransform {
+  const { answer, transform } = each.accept(each.offer()[0]!)!;
+  return side === 'server' ? transform : each.agree(answer)!;
 }
 
 function command(connection: Connection, [name = '', ...args]: string[], now: number): void {

@@ -27,7 +27,12 @@ const MOST_OFFSETS = 400;
 /** Not reached by bytes, time and commands of one connection. */
 const BY_SHELLS: Readonly<Record<string, string>> = {
   ORIGIN_REFUSED: 'serve() compares origins, with the option allowedOrigins',
+  ADDRESS_REFUSED: 'serve() asks its address lists: test/server/addresses.test.ts',
   PATH_NOT_FOUND: 'serve() routes paths',
+  CONNECT_FAILED: 'connect() dials: test/client/connect.test.ts',
+  PROXY_FAILED: 'connect() dials through a proxy: test/client/proxy.test.ts',
+  PROXY_REFUSED: 'connect() asks a proxy for a tunnel: test/client/proxy.test.ts',
+  REDIRECT_REFUSED: 'connect() follows redirects: test/client/redirect.test.ts',
 };
 const reached = new Set<string>();
 

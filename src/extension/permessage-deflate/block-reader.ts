@@ -42,6 +42,8 @@ export class BlockReader {
   private state = HEADER;
   /** The block at hand, or the last one, is marked as the final one. */
   private final = false;
+  /** The last block was stored and empty, as a flush ends, or the message has none yet. */
+  private flushed = true;
   /** Bytes of a stored block, lengths of codes read so far, or what a match has to copy. */
   private count = 0;
   private literalCount = 0;
@@ -59,14 +61,15 @@ export class BlockReader {
     this.window = window;
   }
 
-  /** Whether the input ended between two blocks, at the end of an octet. */
-  get betweenBlocks(): boolean {
-    return this.state === HEADER && this.bitCount === 0;
+  /** Whether the input ended where a message may: behind a flush, behind a final block, or before anything. */
+  get complete(): boolean {
+    return this.state === HEADER && this.bitCount === 0 && (this.final || this.flushed);
   }
 
   /** A new message begins: the block before it is the last one of another. */
   begin(): void {
     this.final = false;
+    this.flushed = true;
   }
 
   /** Forgets all buffers. */
@@ -131,6 +134,7 @@ export class BlockReader {
     }
     if (!this.need(3)) return Stop.needInput;
     this.final = (this.bits & 1) !== 0;
+    this.flushed = false;
     const type = (this.bits >>> 1) & 3;
     this.drop(3);
     if (type === 0) {
@@ -160,6 +164,7 @@ export class BlockReader {
     // RFC 1951 §3.2.4: NLEN "is the one's complement of LEN".
     if ((this.bits & 0xffff) !== (~this.count & 0xffff)) return Stop.corrupt;
     this.drop(16);
+    this.flushed = this.count === 0;
     this.state = STORED;
     return Stop.not;
   }

@@ -52,6 +52,7 @@ export interface DeflaterOptions {
 
 /** A DEFLATE implementation. */
 export interface DeflateCodec {
+  /** Compresses the messages of one connection. */
   deflater(options: DeflaterOptions): Deflater;
   /** A reference further back than 2 to the power of `windowBits` is corrupt. */
   inflater(windowBits: number): Inflater;

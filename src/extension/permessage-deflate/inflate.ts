@@ -24,6 +24,8 @@ export class Inflate implements Inflater {
   private owned = true;
   private last = false;
   private inTail = false;
+  /** The input cannot be read; what was made before has been handed out. */
+  private broken = false;
 
   /** @param windowBits a reference further back than 2 to this power is corrupt */
   constructor(windowBits: number) {
@@ -51,10 +53,14 @@ export class Inflate implements Inflater {
   read(): Uint8Array | null {
     const { reader } = this;
     let start = reader.at;
+    if (this.broken) this.fail();
     while (!this.corrupt) {
       const limit = Math.min(reader.out.length, start + PIECE);
       const why = reader.run(limit);
-      if (why === Stop.needRoom) {
+      if (this.inTail && reader.at > start) {
+        // A stored block took the tail for its own: the message ends inside it.
+        this.fail();
+      } else if (why === Stop.needRoom) {
         if (limit === reader.out.length && limit < this.most) {
           this.grow(2 * limit);
         } else if (reader.at > start) {
@@ -64,17 +70,21 @@ export class Inflate implements Inflater {
           start = this.slide();
         }
       } else if (why === Stop.corrupt) {
-        this.fail();
+        // However the input was cut: first what it means so far, then that it cannot be read.
+        if (reader.at === start) this.fail();
+        else return this.drained(start, true);
       } else if (!this.last) {
         return this.drained(start);
-      } else if (reader.betweenBlocks) {
-        // Nothing is open: the end of the message. One that ends with a final block, or is empty, needs no tail.
+      } else if (reader.complete) {
+        // One that ends with a final block, or is empty, needs no tail; and some send it in full.
         this.last = false;
         reader.begin();
         return this.drained(start);
       } else if (this.inTail) {
         // The message ends inside a block.
         this.fail();
+      } else if (reader.at > start) {
+        return this.drained(start);
       } else {
         this.inTail = true;
         this.owned = true;
@@ -93,9 +103,10 @@ export class Inflate implements Inflater {
     this.reader.release();
   }
 
-  /** All input is used up: the output that is left. */
-  private drained(start: number): Uint8Array | null {
+  /** All input is used up, or no use: the output that is left. */
+  private drained(start: number, broken = false): Uint8Array | null {
     const { reader } = this;
+    this.broken = broken;
     reader.input = NONE;
     reader.inputAt = 0;
     return reader.at > start ? reader.out.subarray(start, reader.at) : null;

@@ -16,7 +16,7 @@ import {
   readParameters,
   termsOf,
 } from './parameters.ts';
-import { DeflatePool, DeflateTransform, RSV1 } from './transform.ts';
+import { DeflatePlan, DeflatePool, DeflateTransform, type Direction, RSV1 } from './transform.ts';
 
 /** A server has many connections: 40 KiB for each. */
 const SERVER_WINDOW_BITS = 12;
@@ -49,6 +49,8 @@ class PermessageDeflate implements Extension {
   readonly rsvBits = RSV1;
   private readonly settings: DeflateSettings;
   private readonly pool: DeflatePool;
+  /** By both directions: there are not many. */
+  private readonly plans: Map<number, DeflatePlan> = new Map();
 
   constructor(settings: DeflateSettings) {
     this.settings = settings;
@@ -103,17 +105,24 @@ class PermessageDeflate implements Extension {
     };
   }
 
-  private transform(
-    incoming: { windowBits: number; contextTakeover: boolean },
-    outgoing: { windowBits: number; contextTakeover: boolean },
-  ): PayloadTransform {
-    const { level, memoryLevel, compressLimit, memory, threshold } = this.settings;
-    return new DeflateTransform(this.pool, incoming, outgoing, {
-      level,
-      memoryLevel,
-      compressLimit,
-      plain: memory === 'none',
-      threshold: threshold ?? (outgoing.contextTakeover ? THRESHOLD_WITH_CONTEXT : THRESHOLD_WITHOUT_CONTEXT),
-    });
+  private transform(incoming: Direction, outgoing: Direction): PayloadTransform {
+    const key = (directionKey(incoming) << 5) | directionKey(outgoing);
+    let plan = this.plans.get(key);
+    if (plan === undefined) {
+      const { level, memoryLevel, compressLimit, memory, threshold } = this.settings;
+      plan = new DeflatePlan(this.pool, incoming, outgoing, {
+        level,
+        memoryLevel,
+        compressLimit,
+        plain: memory === 'none',
+        threshold: threshold ?? (outgoing.contextTakeover ? THRESHOLD_WITH_CONTEXT : THRESHOLD_WITHOUT_CONTEXT),
+      });
+      this.plans.set(key, plan);
+    }
+    return new DeflateTransform(plan);
   }
+}
+
+function directionKey({ windowBits, contextTakeover }: Direction): number {
+  return (windowBits << 1) | (contextTakeover ? 1 : 0);
 }

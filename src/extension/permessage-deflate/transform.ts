@@ -3,6 +3,7 @@
  * when memory is held for them. How bytes are compressed is the codec's.
  */
 
+import type { FaultCode } from '../../errors.ts';
 import type { PayloadTransform } from '../extension.ts';
 import type { DeflateCodec, Deflater, DeflaterOptions, Inflater } from './codec.ts';
 
@@ -64,19 +65,13 @@ export interface OutgoingRules {
   readonly plain: boolean;
 }
 
-/** permessage-deflate for one connection. Memory is taken when the first compressed message passes, not before. */
-export class DeflateTransform implements PayloadTransform {
-  readonly rsvBits: number = RSV1;
+/** What was agreed on and what we make of it: one object for all connections of an extension with the same terms. */
+export class DeflatePlan {
+  readonly pool: DeflatePool;
+  readonly incoming: Direction;
+  readonly outgoing: DeflaterOptions;
+  readonly rules: OutgoingRules;
   readonly encodeKey: string | null;
-  corrupt = false;
-
-  private readonly pool: DeflatePool;
-  private readonly incoming: Direction;
-  private readonly outgoing: DeflaterOptions;
-  private readonly rules: OutgoingRules;
-  private deflater: Deflater | null = null;
-  private inflater: Inflater | null = null;
-  private ending = false;
 
   constructor(pool: DeflatePool, incoming: Direction, outgoing: Direction, rules: OutgoingRules) {
     this.pool = pool;
@@ -88,10 +83,36 @@ export class DeflateTransform implements PayloadTransform {
     else if (outgoing.contextTakeover) this.encodeKey = null;
     else this.encodeKey = `deflate ${outgoing.windowBits} ${level} ${memoryLevel} ${threshold} ${compressLimit}`;
   }
+}
+
+/** permessage-deflate for one connection. Memory is taken when the first compressed message passes, not before. */
+export class DeflateTransform implements PayloadTransform {
+  corrupt = false;
+
+  private readonly plan: DeflatePlan;
+  private deflater: Deflater | null = null;
+  private inflater: Inflater | null = null;
+  private ending = false;
+
+  constructor(plan: DeflatePlan) {
+    this.plan = plan;
+  }
+
+  get rsvBits(): number {
+    return RSV1;
+  }
+
+  get fault(): FaultCode {
+    return 'DEFLATE_CORRUPT';
+  }
+
+  get encodeKey(): string | null {
+    return this.plan.encodeKey;
+  }
 
   /** RFC 7692 section 7.2.1. A message that is sent as it is leaves the history alone, on both sides. */
   encode(payload: Uint8Array): Uint8Array | null {
-    const { rules } = this;
+    const { rules } = this.plan;
     const size = payload.length;
     if (rules.plain || size < rules.threshold || size > rules.compressLimit || size === 0) return null;
     return this.compressor().deflate(payload, true, size - 1);
@@ -99,29 +120,34 @@ export class DeflateTransform implements PayloadTransform {
 
   /** A message that is sent piece by piece: compressed whatever its size, each piece readable once it has arrived. */
   encodePiece(piece: Uint8Array, _first: boolean, last: boolean): Uint8Array | null {
-    if (this.rules.plain) return null;
+    if (this.plan.rules.plain) return null;
     return this.compressor().deflate(piece, last, Number.POSITIVE_INFINITY);
   }
 
   write(piece: Uint8Array, last: boolean): void {
-    this.inflater ??= this.incoming.contextTakeover
-      ? this.pool.codec.inflater(this.incoming.windowBits)
-      : this.pool.takeInflater(this.incoming.windowBits);
     this.ending = last;
-    this.inflater.write(piece, last);
+    try {
+      this.inflater ??= this.newInflater();
+      this.inflater.write(piece, last);
+    } catch {
+      this.giveUp();
+    }
   }
 
   read(): Uint8Array | null {
     const { inflater } = this;
     if (inflater === null) return null;
-    const out = inflater.read();
-    if (out !== null) return out;
+    try {
+      const out = inflater.read();
+      if (out !== null) return out;
+    } catch {
+      this.giveUp();
+      return null;
+    }
     if (inflater.corrupt) {
-      this.corrupt = true;
-      inflater.release();
-      this.inflater = null;
-    } else if (this.ending && !this.incoming.contextTakeover) {
-      this.pool.giveBack(this.incoming.windowBits, inflater);
+      this.giveUp();
+    } else if (this.ending && !this.plan.incoming.contextTakeover) {
+      this.plan.pool.giveBack(this.plan.incoming.windowBits, inflater);
       this.inflater = null;
     }
     return null;
@@ -130,14 +156,28 @@ export class DeflateTransform implements PayloadTransform {
   release(): void {
     this.inflater?.release();
     this.inflater = null;
-    if (this.outgoing.contextTakeover) this.deflater?.release();
+    if (this.plan.outgoing.contextTakeover) this.deflater?.release();
     this.deflater = null;
   }
 
+  private newInflater(): Inflater {
+    const { pool, incoming } = this.plan;
+    const { windowBits } = incoming;
+    return incoming.contextTakeover ? pool.codec.inflater(windowBits) : pool.takeInflater(windowBits);
+  }
+
+  /** The message cannot be read: it is corrupt, or the codec threw, as zlib does without memory. No peer may end the process. */
+  private giveUp(): void {
+    this.corrupt = true;
+    this.inflater?.release();
+    this.inflater = null;
+  }
+
   private compressor(): Deflater {
-    this.deflater ??= this.outgoing.contextTakeover
-      ? this.pool.codec.deflater(this.outgoing)
-      : this.pool.sharedDeflater(this.outgoing);
+    if (this.deflater === null) {
+      const { pool, outgoing } = this.plan;
+      this.deflater = outgoing.contextTakeover ? pool.codec.deflater(outgoing) : pool.sharedDeflater(outgoing);
+    }
     return this.deflater;
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { markAsUntransferable } from 'node:worker_threads';
 import type { Addresses, Transport, TransportSink } from '../transport.ts';
 import { type OnRead, useStaticRead } from './static-read.ts';
 
@@ -30,6 +31,8 @@ export class SocketTransport implements Transport {
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
   private afterWrite: (() => void) | null = null;
+  /** What was unwritten when that was last asked. */
+  private left = 0;
   private remote: string | null = null;
   private port: number | null = null;
 
@@ -59,7 +62,9 @@ export class SocketTransport implements Transport {
   }
 
   get unwritten(): number {
-    return this.socket.writableLength;
+    // A stream that failed, or was destroyed, forgets what it had not written. It has not left for all that.
+    if (!this.broken) this.left = this.socket.writableLength;
+    return this.left;
   }
 
   write(chunks: readonly Uint8Array[]): number {
@@ -68,7 +73,7 @@ export class SocketTransport implements Transport {
       // A TLS socket never writes synchronously, and joins what is written together anyway.
       this.afterWrite ??= () => this.sink?.written();
       socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
-      return socket.writableLength;
+      return this.broken ? this.lose(chunks) : this.unwritten;
     }
     if (chunks.length === 1) {
       socket.write(chunks[0]);
@@ -77,13 +82,24 @@ export class SocketTransport implements Transport {
       for (const chunk of chunks) socket.write(chunk);
       socket.uncork();
     }
-    const unwritten = socket.writableLength;
+    if (this.broken) return this.lose(chunks);
+    const { unwritten } = this;
     if (unwritten > 0) {
       // Only what the kernel did not take at once is worth a callback: an empty write behind it reports when it has left.
       this.afterWrite ??= () => this.sink?.written();
       socket.write(EMPTY, this.afterWrite);
     }
     return unwritten;
+  }
+
+  private get broken(): boolean {
+    return this.socket.destroyed || this.socket.errored !== null;
+  }
+
+  /** What was given to a stream that could not write it stays unwritten; `close` follows. */
+  private lose(chunks: readonly Uint8Array[]): number {
+    for (const chunk of chunks) this.left += chunk.length;
+    return this.left;
   }
 
   end(): void {
@@ -128,6 +144,8 @@ export class SocketTransport implements Transport {
 
   /** @internal */
   readOwned(chunk: Uint8Array): void {
+    // Whoever gets a payload in it must not take the rest away before it is read.
+    markAsUntransferable(chunk.buffer);
     this.sink?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
   }
 

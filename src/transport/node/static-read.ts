@@ -7,11 +7,13 @@
  */
 
 import { Socket } from 'node:net';
+import { markAsUntransferable } from 'node:worker_threads';
 
 /** Bigger than a 64 KiB message with its header, so that one read takes it (measured: a third faster than 64 KiB). */
 const SIZE = 131_072;
 
 const shared = new Uint8Array(SIZE);
+markAsUntransferable(shared.buffer);
 
 interface Internals {
   readonly buffer: symbol;
@@ -46,11 +48,14 @@ export const staticReadAvailable: boolean = internals !== null;
 /** Takes the first `length` bytes of the shared buffer; they are valid until it returns. `this` is the socket. */
 export type OnRead = (this: Socket, length: number, buffer: Uint8Array) => boolean;
 
-/** The options that make `net.connect` and `tls.connect` read into the shared buffer: public API. */
+/**
+ * The options that make `net.connect` and `tls.connect` read into the shared buffer: public API. None where the check has
+ * failed, as on runtimes that have `node:net` of their own (Bun takes `onread`, and calls nobody).
+ */
 export function staticReadOptions(callback: OnRead): {
-  readonly onread: { readonly buffer: Uint8Array; readonly callback: OnRead };
+  readonly onread?: { readonly buffer: Uint8Array; readonly callback: OnRead };
 } {
-  return { onread: { buffer: shared, callback } };
+  return internals === null ? {} : { onread: { buffer: shared, callback } };
 }
 
 /**

@@ -1,0 +1,89 @@
+/** Defects as one might make them, each by a change of one place in src/. A simulation that does not find them proves nothing. */
+
+/** A change that breaks something. */
+export interface Defect {
+  readonly name: string;
+  /** Below src/. */
+  readonly file: string;
+  /** Found exactly once there. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    name: 'a pong is lost',
+    file: 'connection/connection.ts',
+    find: "if (this.settings.autoPong && this.phase === 'open') this.outgoing.setPong(payload.slice());",
+    replace: '',
+  },
+  {
+    name: 'a frame without a mask is accepted',
+    file: 'codec/frame-check.ts',
+    find: 'if (second >= 0x80 !== rules.masked) return',
+    replace: 'if (second >= 0x80 && !rules.masked) return',
+  },
+  {
+    name: 'a Close is not answered',
+    file: 'connection/connection.ts',
+    find: 'this.queueClose(echo);',
+    replace: '',
+  },
+  {
+    name: 'a timer stays behind',
+    file: 'endpoint/driver.ts',
+    find: `    if (connection.readyState === 'closed') {
+      if (this.wakeAt !== Number.POSITIVE_INFINITY) this.clock.cancel(this, this.wakeAt);`,
+    replace: "    if (connection.readyState === 'closed') {",
+  },
+  {
+    name: 'a length of 126 is written in seven bits',
+    file: 'codec/frame-encoder.ts',
+    find: 'if (payloadLength < 126) {',
+    replace: 'if (payloadLength <= 126) {',
+  },
+  {
+    name: 'the end is told twice',
+    file: 'connection/connection.ts',
+    find: 'this.emit(this.ending.closed(input, unsent));',
+    replace: 'this.emit(this.ending.closed(input, unsent)); this.emit(this.ending.closed(input, unsent));',
+  },
+  {
+    name: 'a read buffer is kept beyond its loan',
+    file: 'connection/incoming.ts',
+    find: `    if (this.assembling) this.assembler!.spill(this.decoder.messageLength);
+    this.queue.keep();`,
+    replace: '',
+  },
+  {
+    name: 'a dead peer is never given up',
+    file: 'connection/heartbeat.ts',
+    find: 'if (this.suspended || this.entries === null) return NEVER;',
+    replace: 'return NEVER;',
+  },
+  {
+    name: 'a broken transport counts as one that has ended in order',
+    file: 'connection/ending.ts',
+    find: 'const clean = this.exchanged && unsent === 0;',
+    replace: 'const clean = this.exchanged || this.closeQueued;',
+  },
+  {
+    name: 'output has left is told after the end',
+    file: 'endpoint/outbox.ts',
+    find: `    // What the transport still writes is nobody's news.
+    this.full = false;`,
+    replace: '',
+  },
+  {
+    name: 'a message leaves the queue of a client only if it was taken',
+    file: 'client/outgoing-queue.ts',
+    find: 'this.messages[this.first++] = null;',
+    replace: 'if (this.messages.length % 7 !== 0) this.messages[this.first++] = null;',
+  },
+  {
+    name: 'our own close code is told for the peer’s',
+    file: 'connection/ending.ts',
+    find: 'code: peerClose === null ? CloseCode.abnormal : peerClose.code,',
+    replace: 'code: peerClose === null ? CloseCode.abnormal : 1000,',
+  },
+];

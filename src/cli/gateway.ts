@@ -1,0 +1,199 @@
+/** `sansocket gateway`: WebSocket clients to servers on UNIX sockets and TCP, and the pages that use them. */
+
+import { fork } from 'node:child_process';
+import { printableText } from '../debug/lines.ts';
+import type { GatewayEvents } from '../gateway/events.ts';
+import { createGateway, type Gateway } from '../gateway/gateway.ts';
+import { FRAME_TYPES, FRAMINGS, type GatewayOptions, type Route } from '../gateway/options.ts';
+import { servePages } from '../gateway/pages.ts';
+import type { Arguments } from './arguments.ts';
+import { SOCKETS } from './backend.ts';
+import { CommandError, Exit, type Io } from './io.ts';
+import { jsonLine } from './record-json.ts';
+import { styleFor } from './style.ts';
+import type { Verb } from './verbs.ts';
+
+export const verb: Verb = {
+  usage: ['[--docroot DIR] [--route PREFIX=TARGET...] [OPTION...]'],
+  about:
+    'Lets WebSocket clients talk to servers that know nothing of WebSockets: the path of the URL names a UNIX socket in the ' +
+    'docroot, or a route. Payload goes both ways as it arrives. Without --host it listens on this machine only.',
+  flags: {
+    docroot: { short: 'R', value: 'DIR', help: `the folder of the sockets. Default ${SOCKETS}, without --route` },
+    route: { short: 'r', value: 'PREFIX=TARGET', multiple: true, help: 'unix:/PATH or tcp:HOST:PORT for a prefix' },
+    allow: { value: 'GLOBS', help: "names that clients may reach, with commas. Default '*'" },
+    deny: { value: 'GLOBS', help: 'names that they may not' },
+    order: { value: 'WHICH', help: 'deny-first (default) or allow-first: which is asked first' },
+    'protocol-as-name': { help: 'a subprotocol may name the socket where the path names none' },
+    framing: { short: 'f', value: 'HOW', help: `${FRAMINGS.join(', ')}: messages on the socket. Default chunk` },
+    'frame-type': { value: 'TYPE', help: `${FRAME_TYPES.join(', ')}: what they become. Default text` },
+    'max-message-size': {
+      value: 'SIZE',
+      help: 'the longest message, as 64KiB. Default none, with length-prefixed 1MiB',
+    },
+    'end-code': { value: 'CODE', help: 'the close code when a server has ended. Default 1000' },
+    compression: { help: 'agree on permessage-deflate with clients that offer it' },
+    'ping-interval': { value: 'TIME', help: 'ping a silent client, as 25s' },
+    port: { short: 'p', value: 'PORT', help: 'the port; 0 for any that is free. Default 8080' },
+    host: { value: 'HOST', help: 'the address to listen on; :: for all. Default 127.0.0.1' },
+    unix: { value: 'PATH', help: 'listen on a UNIX socket instead' },
+    origin: {
+      value: 'ORIGIN',
+      multiple: true,
+      help: "a web page that may connect; '*' for any. Default: the same host",
+    },
+    proxy: {
+      value: 'ADDRESS',
+      multiple: true,
+      help: "a proxy whose X-Forwarded-For is believed; 'unix' for UNIX sockets",
+    },
+    pages: { value: 'DIR', help: 'serve the files of this folder to browsers' },
+    cert: { value: 'FILE', help: 'the certificate, for wss; with --key' },
+    key: { value: 'FILE', help: 'its private key' },
+    direct: {
+      value: 'NAME=FILE',
+      multiple: true,
+      help: 'hand the clients of a name to a module of Node, run as a process of its own',
+    },
+    quiet: { short: 'q', help: 'print the address and nothing else' },
+    json: { help: 'one line of JSON for everything that happens' },
+  },
+  examples: [
+    ['sansocket gateway -R /run/websocket -f nul', 'ws://127.0.0.1:8080/chat is /run/websocket/chat'],
+    ['sansocket gateway -r feed=tcp:127.0.0.1:7000', 'one TCP server, and no sockets'],
+    ['sansocket gateway --pages examples/gateway/pages -f nul', 'with the pages that try the sample servers'],
+  ],
+  run: async (given, io) => {
+    const [extra] = given.positionals;
+    if (extra !== undefined)
+      throw new CommandError(`gateway takes no '${extra}': names of sockets come with the requests`);
+    const gateway = await createGateway(readOptions(given));
+    const log = new Log(given, io);
+    log.listening(gateway);
+    gateway.on('open', (event) => log.opened(event));
+    gateway.on('close', (event) => log.closed(event));
+    gateway.on('refused', (event) => log.refused(event));
+    await new Promise<void>((resolve) => {
+      if (io.signal.aborted) resolve();
+      else io.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await gateway.close();
+    return Exit.ok;
+  },
+};
+
+function readOptions(given: Arguments): GatewayOptions {
+  const options: Record<string, unknown> = {};
+  const direct = given.texts('direct');
+  const routes = given.texts('route').map(readRoute);
+  const docroot = given.text('docroot') ?? (routes.length === 0 && direct.length === 0 ? SOCKETS : null);
+  if (docroot !== null) options['docroot'] = docroot;
+  if (routes.length > 0) options['routes'] = routes;
+  if (direct.length > 0) Object.assign(options, { mode: 'direct', processes: startProcesses(direct) });
+  for (const name of ['allow', 'deny', 'order', 'framing'] as const) {
+    const text = given.text(name);
+    if (text !== null) options[name] = text;
+  }
+  if (given.has('protocol-as-name')) options['protocolAsName'] = true;
+  if (given.has('compression')) options['compression'] = true;
+  const values: Record<string, unknown> = {
+    frameType: given.text('frame-type'),
+    maxMessageSize: given.size('max-message-size'),
+    endCode: given.number('end-code', 1_000, 4_999),
+    pingInterval: given.duration('ping-interval'),
+    path: given.text('unix'),
+    host: given.text('host'),
+    port: given.number('port', 0, 65_535),
+  };
+  for (const [name, value] of Object.entries(values)) if (value !== null) options[name] = value;
+  if (options['path'] === undefined) {
+    options['port'] ??= 8080;
+    options['host'] ??= '127.0.0.1';
+  }
+  const origins = given.texts('origin');
+  if (origins.length > 0) options['allowedOrigins'] = origins.includes('*') ? '*' : origins;
+  if (given.has('proxy')) options['trustedProxies'] = given.texts('proxy');
+  const pages = given.text('pages');
+  if (pages !== null) options['onRequest'] = servePages(pages);
+  const [cert, key] = [given.text('cert'), given.text('key')];
+  if ((cert === null) !== (key === null)) throw new CommandError('TLS needs both --cert and --key');
+  if (cert !== null) options['tls'] = { cert, key };
+  return options as GatewayOptions;
+}
+
+function readRoute(text: string): Route {
+  const [, prefix, path, host, port] = /^([^=]*)=(?:unix:(.+)|tcp:(.+):(\d+))$/.exec(text) ?? [];
+  if (prefix === undefined) {
+    throw new CommandError(`--route must be PREFIX=unix:/PATH or PREFIX=tcp:HOST:PORT, not '${text}'`);
+  }
+  if (path !== undefined) return { prefix, path };
+  return { prefix, host: host!.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}
+
+function startProcesses(direct: readonly string[]): NonNullable<GatewayOptions['processes']> {
+  const processes = direct.map((text) => {
+    const [, name, file] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+    if (name === undefined || file === undefined) throw new CommandError(`--direct must be NAME=FILE, not '${text}'`);
+    const child = fork(file);
+    // The gateway ends with its own signal; its processes with the channel to it.
+    child.unref();
+    child.channel?.unref();
+    return [name, child] as const;
+  });
+  return Object.fromEntries(processes);
+}
+
+/** Tells of clients, for people on standard output or as JSON. */
+class Log {
+  private readonly io: Io;
+  private readonly json: boolean;
+  private readonly quiet: boolean;
+  private readonly paint: ReturnType<typeof styleFor>;
+
+  constructor(given: Arguments, io: Io) {
+    this.io = io;
+    this.json = given.has('json');
+    this.quiet = given.has('quiet');
+    this.paint = styleFor(io.stdout, io.environment);
+  }
+
+  listening({ url, port }: Gateway): void {
+    if (this.json) this.emit({ type: 'listening', url, port });
+    else this.io.stdout.write(`gateway on ${this.paint.bold(url)}\n`);
+  }
+
+  opened(event: GatewayEvents['open']): void {
+    if (this.json) this.emit({ type: 'open', ...event });
+    else this.line(`open    ${name(event)}`);
+  }
+
+  closed(event: GatewayEvents['close']): void {
+    if (this.json) this.emit({ type: 'close', ...event });
+    else
+      this.line(
+        `closed  ${name(event)} ${event.code}${event.reason === '' ? '' : ` "${printableText(event.reason)}"`}`,
+      );
+  }
+
+  refused(event: GatewayEvents['refused']): void {
+    const { status, path, reason, remoteAddress } = event;
+    if (this.json) this.emit({ type: 'refused', ...event });
+    else {
+      const who = `${printableText(path ?? '')} ${remoteAddress ?? 'a peer'}`;
+      this.line(this.paint.yellow(`refused ${status === 0 ? '' : `${status} `}${who}: ${printableText(reason)}`));
+    }
+  }
+
+  private line(text: string): void {
+    if (!this.quiet) this.io.stdout.write(`${text}\n`);
+  }
+
+  private emit(line: object): void {
+    if (!this.quiet || (line as { type?: string }).type === 'listening')
+      this.io.stdout.write(`${jsonLine({ ...line })}\n`);
+  }
+}
+
+function name({ name: of, remoteAddress }: GatewayEvents['open']): string {
+  return `${printableText(of)} ${remoteAddress ?? 'a peer'}`;
+}

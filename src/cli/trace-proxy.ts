@@ -1,0 +1,171 @@
+/**
+ * A proxy in the middle: takes TCP connections, joins each to the server, lets everything through and tells what passes. Of what
+ * passes it changes the head of the first request, and nothing if it is told so.
+ */
+
+import { connect as connectNet, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Address } from '../client/url.ts';
+import type { Side } from '../debug/records.ts';
+import { WireReader } from '../debug/wire-reader.ts';
+import { HeadParser } from '../handshake/head-parser.ts';
+import { rewriteHead } from './trace-head.ts';
+import type { TracePrinter } from './trace-printer.ts';
+
+const HEAD_LIMITS = { maxHeadSize: 65_536, maxRequestLine: 16_384, maxHeaders: 200 };
+const MOST_CONNECTIONS = 1_000;
+
+/** Where and how a proxy works. */
+export interface ProxyOptions {
+  readonly to: Address;
+  /** For `node:tls`; null for plain TCP. */
+  readonly tls: ConnectionOptions | null;
+  /** Leaves Host and Origin as they came. */
+  readonly keepHost: boolean;
+  /** Bytes of each payload that are kept for printing. */
+  readonly previewSize: number;
+}
+
+/** A listening proxy. */
+export class TraceProxy {
+  private readonly options: ProxyOptions;
+  private readonly printer: TracePrinter;
+  private readonly server: Server;
+  private readonly pairs: Set<Pair> = new Set();
+  private readonly startedAt: number = performance.now();
+  private count = 0;
+
+  constructor(options: ProxyOptions, printer: TracePrinter) {
+    this.options = options;
+    this.printer = printer;
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+    this.server.maxConnections = MOST_CONNECTIONS;
+  }
+
+  /** Resolves with the port. Rejects with Node's error if it cannot listen. */
+  listen(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, () => resolve((this.server.address() as { port: number }).port));
+    });
+  }
+
+  /** Drops every connection. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.server.close(() => resolve());
+      for (const pair of this.pairs) pair.destroy();
+    });
+  }
+
+  private accept(client: Socket): void {
+    const number = ++this.count;
+    const pair = new Pair(client, number, this.options, this.printer, () => performance.now() - this.startedAt);
+    this.pairs.add(pair);
+    client.once('close', () => this.pairs.delete(pair));
+  }
+}
+
+/** A client's connection and the one to the server that goes with it. */
+class Pair {
+  private readonly client: Socket;
+  private readonly server: Socket;
+  private readonly number: number;
+  private readonly options: ProxyOptions;
+  private readonly printer: TracePrinter;
+  private readonly now: () => number;
+  private readonly reader: WireReader;
+  /** Reads the first request until it has been passed on. */
+  private head: HeadParser | null;
+  private held: Uint8Array[] = [];
+  private connected = false;
+  private failed = false;
+
+  constructor(client: Socket, number: number, options: ProxyOptions, printer: TracePrinter, now: () => number) {
+    this.client = client;
+    this.number = number;
+    this.options = options;
+    this.printer = printer;
+    this.now = now;
+    this.head = options.keepHost && options.to.target === '/' ? null : new HeadParser(HEAD_LIMITS);
+    this.reader = new WireReader((record) => printer.record(record, number), { previewSize: options.previewSize });
+    printer.note(now(), number, `${client.remoteAddress ?? ''}:${client.remotePort ?? ''} connected`);
+    this.server = this.dial();
+    this.join(client, this.server, 'client');
+    this.join(this.server, client, 'server');
+  }
+
+  destroy(): void {
+    this.client.destroy();
+    this.server.destroy();
+  }
+
+  private dial(): Socket {
+    const { to, tls } = this.options;
+    const where = to.socketPath === null ? { host: to.hostname, port: to.port } : { path: to.socketPath };
+    const common = { ...where, allowHalfOpen: true, noDelay: true };
+    const socket = tls === null ? connectNet(common as NetConnectOpts) : connectTls({ ...common, ...tls });
+    socket.once(tls === null ? 'connect' : 'secureConnect', () => {
+      this.connected = true;
+    });
+    return socket;
+  }
+
+  private join(source: Socket, target: Socket, from: Side): void {
+    source.on('data', (chunk: Buffer) => {
+      const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+      this.reader.read(from, bytes, this.now());
+      const room = from === 'client' && this.head !== null ? this.readHead(this.head, bytes) : target.write(bytes);
+      if (!room) source.pause();
+      // Nobody passes faster than it can be printed.
+      if (this.printer.behind !== null) this.hold(source, this.printer.behind);
+    });
+    target.on('drain', () => source.resume());
+    source.on('end', () => {
+      this.reader.end(from, this.now());
+      target.end();
+    });
+    source.on('error', (error) => this.lost(from, error));
+    source.on('close', () => {
+      this.reader.end(from, this.now());
+      // What is on its way to the other side still arrives there.
+      target.destroySoon();
+    });
+  }
+
+  private hold(source: Socket, until: Promise<void>): void {
+    source.pause();
+    void until.then(() => source.resume());
+  }
+
+  /** Holds the first request until it is whole, and passes on what the server should read. */
+  private readHead(head: HeadParser, bytes: Uint8Array): boolean {
+    this.held.push(new Uint8Array(bytes));
+    const end = head.push(bytes, 0, bytes.length);
+    if (end < 0 && head.fault === null) return true;
+    this.head = null;
+    const { held } = this;
+    this.held = [];
+    // What is no request is for the server to judge.
+    if (head.fault !== null) return this.server.write(Buffer.concat(held));
+    const { to, keepHost } = this.options;
+    this.server.write(rewriteHead(head.firstLine, head.rawHeaders, to, keepHost));
+    return this.server.write(bytes.slice(end));
+  }
+
+  private lost(from: Side, error: Error): void {
+    if (this.failed) return;
+    this.failed = true;
+    const { to } = this.options;
+    if (from === 'client' || this.connected) {
+      this.printer.note(this.now(), this.number, `the ${from} was lost: ${error.message}`, true);
+      return;
+    }
+    const where = to.socketPath ?? to.host;
+    this.printer.note(this.now(), this.number, `cannot connect to ${where}: ${error.message}`, true);
+    const body = `sansocket trace cannot connect to ${where}\n`;
+    this.client.end(
+      `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * Direct mode: the gateway judges the request and hands the client's socket to a process of Node, which goes on alone. Handing
+ * over is what Node does with sockets between its own processes; other programs cannot take part, and TLS cannot be handed over,
+ * for its keys are in this process.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { ServerConnection } from '../connection/server-connection.ts';
+import { readHeaders } from '../endpoint/header-list.ts';
+import { type FaultCode, HandshakeError, rowOf, UsageError } from '../errors.ts';
+import { chooseSubprotocol } from '../handshake/negotiate.ts';
+import type { Request } from '../handshake/request.ts';
+import { isAddressAllowed } from '../server/address-list.ts';
+import { ATTACH_RULES, type Peer, SERVE_RULES, ServerSettings, type Verdict } from '../server/options.ts';
+import { isOriginAllowed } from '../server/origin.ts';
+import { nodeClock } from '../transport/node/clock.ts';
+import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
+import type { HandOver } from './adopt.ts';
+import { BackendError, LONGEST_TIMER } from './backend.ts';
+import { clientAddress, clientOf } from './client-address.ts';
+import type { GatewayEmitter } from './events.ts';
+import type { Front } from './gateway.ts';
+import { readName } from './name-rules.ts';
+import type { GatewaySettings } from './options.ts';
+import { Porter } from './porter.ts';
+import { acceptanceOf, refusalOf } from './refusal.ts';
+
+const NONE = new Uint8Array(0);
+
+/** Those that have a meaning before a client is handed over. */
+const OPTIONS: readonly string[] = [
+  ...['allowedAddresses', 'deniedAddresses', 'allowedOrigins', 'authorize', 'backlog', 'exclusive', 'handshakeTimeout'],
+  ...['headers', 'host', 'path', 'port', 'signal', 'subprotocols'],
+];
+
+/**
+ * Starts to hand clients over.
+ *
+ * @throws UsageError when TLS is asked for, or an option that means nothing here
+ */
+export async function startDirect(settings: GatewaySettings, events: GatewayEmitter): Promise<Front> {
+  const { server, client } = settings;
+  const secure = typeof (server as Partial<HttpsServer> | null)?.setSecureContext === 'function';
+  if (client.tls !== undefined || secure) {
+    throw new UsageError(
+      'INVALID_OPTION',
+      "gateway: mode 'direct' cannot do TLS: a socket is handed over as the kernel knows it, and the keys stay in this process. " +
+        "Use mode 'indirect', or let a proxy in front end TLS",
+    );
+  }
+  for (const name of Object.keys(client)) {
+    if (OPTIONS.includes(name)) continue;
+    const why =
+      name === 'compression' ? 'clients are handed over without it' : 'what concerns open connections is for adopt()';
+    throw new UsageError('INVALID_OPTION', `gateway: mode 'direct' has no option '${name}'; ${why}`);
+  }
+  const rules = server === null ? SERVE_RULES : ATTACH_RULES;
+  const judge = new ServerSettings(rules, client, 'gateway', { best: nodePlatform, open: publicPlatform });
+  const http = (server as HttpServer | null) ?? createServer(upgradeRequired);
+  const director = new Director(settings, judge, events, http, server === null);
+  client.signal?.throwIfAborted();
+  if (server === null) await director.listen();
+  client.signal?.addEventListener('abort', () => void director.close(), { once: true });
+  return director;
+}
+
+/** Takes upgrades and hands them over. */
+class Director implements Front {
+  private readonly settings: GatewaySettings;
+  private readonly judge: ServerSettings;
+  private readonly events: GatewayEmitter;
+  private readonly http: HttpServer;
+  private readonly own: boolean;
+  private readonly pending: Set<Socket> = new Set();
+  private readonly porters: WeakMap<ChildProcess, Porter> = new WeakMap();
+
+  constructor(
+    settings: GatewaySettings,
+    judge: ServerSettings,
+    events: GatewayEmitter,
+    http: HttpServer,
+    own: boolean,
+  ) {
+    this.settings = settings;
+    this.judge = judge;
+    this.events = events;
+    this.http = http;
+    this.own = own;
+    http.on('upgrade', this.upgrade);
+  }
+
+  listen(): Promise<void> {
+    const { http } = this;
+    const { port, host, path, backlog = 511, exclusive = false } = this.settings.client;
+    if ((port === undefined) === (path === undefined)) {
+      throw new UsageError('INVALID_OPTION', "gateway: give option 'port' or option 'path', and not both");
+    }
+    return new Promise((resolve, reject) => {
+      http.once('error', reject);
+      const where = path === undefined ? { port: port!, ...(host === undefined ? {} : { host }) } : { path };
+      http.listen({ ...where, backlog, exclusive }, () => {
+        http.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  get port(): number | null {
+    const address = this.http.address();
+    return typeof address === 'object' && address !== null ? address.port : null;
+  }
+
+  get path(): string | null {
+    const address = this.http.address();
+    return typeof address === 'string' ? address : null;
+  }
+
+  get url(): string {
+    const where = this.http.address() as AddressInfo | string | null;
+    if (where === null) return '';
+    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
+    const { address, port } = where;
+    const host = address === '::' ? 'localhost' : address === '0.0.0.0' ? '127.0.0.1' : address;
+    return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  /** Those that were handed over are not this process's any more. */
+  async close(): Promise<void> {
+    this.http.off('upgrade', this.upgrade);
+    for (const socket of this.pending) socket.destroy();
+    if (!this.own) return;
+    // It listens no more at once. Node would wait for the clients that other processes have, too: they are none of ours.
+    this.http.close();
+    this.http.closeAllConnections();
+  }
+
+  private readonly upgrade = (message: IncomingMessage, stream: unknown, head: Uint8Array): void => {
+    const socket = stream as Socket;
+    const { method = '', url: target = '', httpVersion: version, rawHeaders } = message;
+    const parsed = { method, target, version, rawHeaders };
+    const connection = ServerConnection.fromRequest(parsed, NONE, this.judge.endpoint.connection, nodeClock.now());
+    const event = connection.nextEvent();
+    socket.on('error', ignore);
+    socket.setTimeout(0);
+    if (event?.type !== 'request') {
+      const remoteAddress = socket.remoteAddress ?? null;
+      answer(socket, connection);
+      this.refused(null, remoteAddress, whyNot(connection));
+      return;
+    }
+    void this.take(socket, connection, event.request, { parsed, head });
+  };
+
+  private async take(
+    socket: Socket,
+    connection: ServerConnection,
+    request: Request,
+    { parsed, head }: { readonly parsed: HandOver['request']; readonly head: Uint8Array },
+  ): Promise<void> {
+    const { judge } = this;
+    const peerAddress = socket.remoteAddress ?? null;
+    const remoteAddress = clientAddress(peerAddress, request.headers, this.settings.trusted);
+    const controller = new AbortController();
+    const gone = () => controller.abort();
+    this.pending.add(socket);
+    socket.once('close', gone);
+    const { handshakeTimeout } = judge.endpoint.connection;
+    const deadline = setTimeout(() => socket.destroy(), Math.min(handshakeTimeout, LONGEST_TIMER));
+    const { remotePort = null } = socket;
+    const peer: Peer = { remoteAddress: peerAddress, remotePort, secure: false, signal: controller.signal };
+    const decision = await this.decide(request, peer, remoteAddress).catch(failed);
+    clearTimeout(deadline);
+    socket.off('close', gone);
+    this.pending.delete(socket);
+    if (socket.destroyed) return;
+    try {
+      if ('reason' in decision) {
+        const { status, headers, body } = decision;
+        connection.reject(nodeClock.now(), status, { headers, ...(body === undefined ? {} : { body }) });
+        answer(socket, connection);
+        this.refused(request, remoteAddress, decision);
+        return;
+      }
+      const { name, child, subprotocol, headers } = decision;
+      connection.accept(nodeClock.now(), { subprotocol, headers });
+      const response = Buffer.concat(connection.takeOutgoing()).toString('latin1');
+      const early = stopReading(socket, head);
+      const handed = { name, request: parsed, response, subprotocol, head: early, remoteAddress };
+      this.porterTo(child).hand(socket, handed, handshakeTimeout, (failure) => {
+        if (failure === null) this.events.emit('open', { name, remoteAddress });
+        else this.refused(request, remoteAddress, { status: 0, reason: failure });
+      });
+    } catch (error) {
+      // A header that cannot be sent, or a process that has gone: the client was told nothing yet.
+      socket.destroy();
+      this.refused(request, remoteAddress, { status: 0, reason: (error as Error).message });
+    }
+  }
+
+  private porterTo(child: ChildProcess): Porter {
+    const porter = this.porters.get(child) ?? new Porter(child);
+    this.porters.set(child, porter);
+    return porter;
+  }
+
+  private async decide(request: Request, peer: Peer, remoteAddress: string | null): Promise<Decision> {
+    const { judge, settings } = this;
+    const { allowedAddresses, deniedAddresses, allowedOrigins } = judge;
+    const refuse = (code: FaultCode): Decision => {
+      const { status = 403, text } = rowOf(code);
+      return { status, headers: [], body: `${text}\n`, reason: text };
+    };
+    if (!isAddressAllowed(remoteAddress, allowedAddresses, deniedAddresses)) return refuse('ADDRESS_REFUSED');
+    if (!isOriginAllowed(request, allowedOrigins)) return refuse('ORIGIN_REFUSED');
+    const verdict: Verdict = await judge.authorize?.(request, clientOf(peer, remoteAddress));
+    if (verdict === false) return refuse('REQUEST_REFUSED');
+    if (typeof verdict === 'object' && verdict !== null && verdict.status !== undefined) {
+      const { status, headers, body } = verdict;
+      const reason = rowOf('REQUEST_REFUSED').text;
+      return { status, headers: readHeaders(headers, 'authorize'), ...(body === undefined ? {} : { body }), reason };
+    }
+    const acceptance = acceptanceOf(verdict);
+    if (acceptance === null) {
+      throw new UsageError(
+        'INVALID_ARGUMENT',
+        `authorize must answer true, false or an object, not ${String(verdict)}`,
+      );
+    }
+    const found = findProcess(settings, request);
+    if (found instanceof BackendError) {
+      const { status, body = '' } = refusalOf(found);
+      return { status, headers: [], body, reason: found.message };
+    }
+    const more = typeof judge.headers === 'function' ? readHeaders(judge.headers(request), 'headers') : judge.headers;
+    const headers = [...more, ...readHeaders(acceptance.headers, 'authorize')];
+    const subprotocol = acceptance.subprotocol ?? this.chooseSubprotocol(request);
+    return { ...found, subprotocol, headers };
+  }
+
+  private chooseSubprotocol(request: Request): string {
+    const { subprotocols } = this.judge;
+    const offered = request.subprotocols;
+    if (subprotocols === undefined || offered.length === 0) return '';
+    if (typeof subprotocols === 'function') return subprotocols(offered, request) ?? '';
+    return chooseSubprotocol(offered, subprotocols) ?? '';
+  }
+
+  private refused(
+    request: Request | null,
+    remoteAddress: string | null,
+    { status, reason }: { readonly status: number; readonly reason: string },
+  ): void {
+    this.events.emit('refused', { status, path: request?.path ?? null, reason, remoteAddress });
+  }
+}
+
+/** What became of a request: an answer, or a process that takes the client. */
+type Decision =
+  | {
+      readonly status: number;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body?: string | Uint8Array;
+      readonly reason: string;
+    }
+  | {
+      readonly name: string;
+      readonly child: ChildProcess;
+      readonly subprotocol: string;
+      readonly headers: readonly (readonly [string, string])[];
+    };
+
+/** The application's hook threw. */
+function failed(error: unknown): Decision {
+  const { status = 500, text } = rowOf('APPLICATION_FAILED');
+  const reason = error instanceof Error ? error.message : String(error);
+  return { status, headers: [], body: `${text}\n`, reason };
+}
+
+function findProcess(
+  { names, processes }: GatewaySettings,
+  request: Request,
+): BackendError | { name: string; child: ChildProcess } {
+  const name = readName(request.path);
+  if (name === null || name === '') return new BackendError(404, 'the path can be no name');
+  if (!names.rules.allows(name)) return new BackendError(403, 'the rules deny it');
+  let child: ChildProcess | null = null;
+  if (typeof processes === 'function') child = processes(name, request);
+  else if (processes !== null && Object.hasOwn(processes, name)) child = processes[name] ?? null;
+  if (child === null || child === undefined) return new BackendError(404, 'there is no process of this name');
+  return child.connected ? { name, child } : new BackendError(502, 'the process has ended');
+}
+
+/**
+ * What the client sent behind its request. It may not send before it has heard the 101, which leaves from the other process; what
+ * comes early all the same is taken along as far as it is here.
+ */
+function stopReading(socket: Socket, head: Uint8Array): string {
+  (socket as { _handle?: { readStop?: () => unknown } | null })._handle?.readStop?.();
+  const chunks: Uint8Array[] = [head];
+  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null)
+    chunks.push(chunk);
+  return Buffer.concat(chunks).toString('base64');
+}
+
+/** Why a request was no opening handshake, and what it was answered: a connection tells when it has ended. */
+function whyNot(connection: ServerConnection): { readonly status: number; readonly reason: string } {
+  connection.receiveEnd(nodeClock.now());
+  for (let event = connection.nextEvent(); event !== null; event = connection.nextEvent()) {
+    if (event.type !== 'closed' || !(event.error instanceof HandshakeError)) continue;
+    return { status: event.error.status, reason: event.error.message };
+  }
+  return { status: 400, reason: 'it is no opening handshake' };
+}
+
+/** Sends what the connection has to say, and ends. */
+function answer(socket: Socket, connection: ServerConnection): void {
+  const bytes = Buffer.concat(connection.takeOutgoing());
+  socket.end(bytes);
+  connection.outgoingWritten(bytes.length, nodeClock.now());
+  // Nobody reads on: what still comes must not keep the socket.
+  socket.destroySoon();
+}
+
+function upgradeRequired(_: IncomingMessage, response: ServerResponse): void {
+  const { status = 426, text } = rowOf('UPGRADE_REQUIRED');
+  response.writeHead(status, { Upgrade: 'websocket', Connection: 'close', 'Content-Type': 'text/plain' });
+  response.end(`${text}\n`);
+}
+
+function ignore(): void {}

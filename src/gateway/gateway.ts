@@ -1,0 +1,242 @@
+/**
+ * WebSocket clients to servers that know nothing of WebSockets: the path of a URL names a backend, which is connected before the
+ * client is accepted, and then payload goes both ways. What may be reached is decided in targets.ts, how it is carried in
+ * relay.ts, what happens when sockets are handed over in direct.ts.
+ */
+
+import type { Request } from '../handshake/request.ts';
+import { isAddressAllowed, readAddressList } from '../server/address-list.ts';
+import type { Peer, ServeOptions, Verdict } from '../server/options.ts';
+import { serve } from '../server/serve.ts';
+import type { CloseServerOptions, Server } from '../server/server.ts';
+import type { ServerEndpoint } from '../server/server-endpoint.ts';
+import { attach } from '../server/upgrade.ts';
+import { nodeClock } from '../transport/node/clock.ts';
+import { type Backend, BackendError, dial, LONGEST_TIMER } from './backend.ts';
+import { clientAddress, clientOf } from './client-address.ts';
+import { startDirect } from './direct.ts';
+import { GatewayEmitter, type GatewayEventName, type GatewayListener } from './events.ts';
+import { type GatewayOptions, GatewaySettings } from './options.ts';
+import { acceptanceOf, refusalOf } from './refusal.ts';
+import { Relay } from './relay.ts';
+import { findTarget, type Target } from './targets.ts';
+
+/** Where clients come from. */
+export interface Front {
+  readonly url: string;
+  readonly port: number | null;
+  readonly path: string | null;
+  close(options?: CloseServerOptions): Promise<void>;
+}
+
+/**
+ * Starts a gateway: on a port of its own (`port`, or `path` for a UNIX socket, with `tls` or without), or on an `http` or `https`
+ * server (`server`).
+ *
+ * @returns the gateway, when it listens; rejects with Node's error if it cannot
+ * @throws UsageError (as a rejection) naming the option that is missing, unknown or wrong
+ * @example
+ * // ws://localhost:8080/chat is the server on the UNIX socket /run/websocket/chat.
+ * const gateway = await createGateway({ docroot: '/run/websocket', port: 8080, framing: 'nul' });
+ * gateway.on('refused', ({ status, path, reason }) => console.log(status, path, reason));
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const settings = new GatewaySettings(options);
+  const events = new GatewayEmitter();
+  if (settings.direct) return new Gateway(events, await startDirect(settings, events), () => 0);
+  const joiner = new Joiner(settings, events);
+  const server = await joiner.start();
+  return new Gateway(events, server, () => joiner.size);
+}
+
+/** A running gateway. */
+export class Gateway implements AsyncDisposable {
+  private readonly events: GatewayEmitter;
+  private readonly front: Front;
+  private readonly count: () => number;
+
+  /** @internal */
+  constructor(events: GatewayEmitter, front: Front, count: () => number) {
+    this.events = events;
+    this.front = front;
+    this.count = count;
+  }
+
+  /** `ws://host:port`, `wss://host:port` or `ws+unix:/path`, without the name of a backend. */
+  get url(): string {
+    return this.front.url;
+  }
+
+  /** The TCP port that it listens on, or null. */
+  get port(): number | null {
+    return this.front.port;
+  }
+
+  /** The path of the UNIX socket that it listens on, or null. */
+  get path(): string | null {
+    return this.front.path;
+  }
+
+  /** How many clients are joined to backends; those that were handed over do not count. */
+  get connections(): number {
+    return this.count();
+  }
+
+  /**
+   * Listens to an event of the gateway; the returned function undoes it.
+   *
+   * @throws UsageError when there is no such event
+   */
+  on<Name extends GatewayEventName>(type: Name, listener: GatewayListener<Name>): () => void {
+    return this.events.on(type, listener);
+  }
+
+  /**
+   * Closes as a server does: every client gets 1001, and backends get what was sent and then an end.
+   *
+   * @throws UsageError as `close` of a server; then nothing closes
+   */
+  close(options?: CloseServerOptions): Promise<void> {
+    return this.front.close(options);
+  }
+
+  /** Closes with 1001 and waits for the end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** A backend that waits for the 101 to its client. */
+interface Joined {
+  readonly backend: Backend;
+  readonly target: Target;
+  readonly remoteAddress: string | null;
+}
+
+/** Joins clients and backends. */
+class Joiner implements Front {
+  private readonly settings: GatewaySettings;
+  private readonly events: GatewayEmitter;
+  private readonly decideFirst: ServeOptions['authorize'];
+  private readonly isAllowed: (address: string | null) => boolean;
+  private readonly relays: Set<Relay> = new Set();
+  /** Why requests were refused, for the operator. */
+  private readonly reasons: WeakMap<Request, string> = new WeakMap();
+  private server: Server | null = null;
+  private emptied: (() => void) | null = null;
+  private closing: Promise<void> | null = null;
+
+  constructor(settings: GatewaySettings, events: GatewayEmitter) {
+    this.settings = settings;
+    this.events = events;
+    const { authorize, allowedAddresses, deniedAddresses } = settings.client;
+    this.decideFirst = authorize;
+    const allowed = readAddressList(allowedAddresses, 'allowedAddresses', 'gateway');
+    const denied = readAddressList(deniedAddresses, 'deniedAddresses', 'gateway');
+    this.isAllowed = (address) => isAddressAllowed(address, allowed, denied);
+  }
+
+  async start(): Promise<this> {
+    const { settings } = this;
+    const options: ServeOptions = {
+      ...settings.client,
+      delivery: 'fragment',
+      borrow: true,
+      maxBufferedAmount: null,
+      maxMessageSize: settings.maxClientMessage,
+      // Behind proxies that we trust lists are about those whom they speak for.
+      ...(settings.trusted === null ? {} : { allowedAddresses: null, deniedAddresses: null }),
+      authorize: (request, peer) => this.authorize(request, peer),
+    };
+    const handler = (socket: ServerEndpoint) => this.join(socket);
+    if (settings.server !== null) this.server = attach(settings.server, options, handler);
+    else this.server = await serve(options, handler);
+    this.server.on('refused', ({ status, request, error, remoteAddress }) => {
+      const reason = (request === null ? undefined : this.reasons.get(request)) ?? error.message;
+      const address = request === null ? remoteAddress : this.addressOf(request, remoteAddress);
+      this.events.emit('refused', { status, path: request?.path ?? null, reason, remoteAddress: address });
+    });
+    return this;
+  }
+
+  get size(): number {
+    return this.relays.size;
+  }
+
+  get url(): string {
+    return this.server!.url;
+  }
+
+  get port(): number | null {
+    return this.server!.port;
+  }
+
+  get path(): string | null {
+    return this.server!.path;
+  }
+
+  close(options?: CloseServerOptions): Promise<void> {
+    // What is wrong with the options is thrown before anything closes.
+    this.closing ??= this.end(this.server!.close(options), options?.timeout);
+    return this.closing;
+  }
+
+  private async end(clientsGone: Promise<void>, timeout: number | null | undefined): Promise<void> {
+    // A backend has its own time to end, unless the caller has less.
+    const drop = () => {
+      for (const relay of this.relays) relay.wake();
+    };
+    const timer = typeof timeout === 'number' ? setTimeout(drop, Math.min(timeout, LONGEST_TIMER)) : undefined;
+    await clientsGone;
+    if (this.relays.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.emptied = resolve;
+      });
+    }
+    clearTimeout(timer);
+  }
+
+  private addressOf(request: Request, peer: string | null): string | null {
+    return clientAddress(peer, request.headers, this.settings.trusted);
+  }
+
+  /** Connects to the backend before the client hears anything. */
+  private async authorize(request: Request, peer: Peer): Promise<Verdict> {
+    const remoteAddress = this.addressOf(request, peer.remoteAddress);
+    if (this.settings.trusted !== null && !this.isAllowed(remoteAddress)) {
+      this.reasons.set(request, 'its address is not allowed');
+      return false;
+    }
+    const verdict = await this.decideFirst?.(request, clientOf(peer, remoteAddress));
+    const acceptance = acceptanceOf(verdict);
+    // What is no yes goes on as it is: the server refuses it, and what nobody understands.
+    if (acceptance === null) return verdict;
+    try {
+      const { settings } = this;
+      const target = await findTarget(settings.names, request.path, request.subprotocols);
+      // Who leaves before the 101 takes the backend along.
+      const backend = await dial(target.address, target.file, settings.connectTimeout, peer.signal);
+      const { subprotocol } = target;
+      const context: Joined = { backend, target, remoteAddress };
+      return { ...acceptance, ...(subprotocol === null ? {} : { subprotocol }), context };
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      this.reasons.set(request, error.message);
+      return refusalOf(error);
+    }
+  }
+
+  private join(socket: ServerEndpoint): void {
+    const { backend, target, remoteAddress } = socket.context as Joined;
+    const { name } = target;
+    const rules = this.settings.rulesFor(target);
+    const relay = new Relay(socket, backend, rules, nodeClock, ({ code, reason }) => {
+      this.relays.delete(relay);
+      this.events.emit('close', { name, remoteAddress, code, reason });
+      if (this.relays.size === 0) this.emptied?.();
+    });
+    this.relays.add(relay);
+    this.events.emit('open', { name, remoteAddress });
+    relay.start();
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * WebSocket clients to UNIX-socket and TCP servers: `sansocket/gateway`.
+ *
+ * @packageDocumentation
+ */
+
+export { type AdoptedPeer, type AdoptHandler, adopt, type HandOverSource } from './adopt.ts';
+export type {
+  GatewayClient,
+  GatewayClose,
+  GatewayEventName,
+  GatewayEvents,
+  GatewayListener,
+  GatewayRefusal,
+} from './events.ts';
+export { createGateway, Gateway } from './gateway.ts';
+export type { Patterns, RuleOrder } from './name-rules.ts';
+export type { GatewayOptions, Processes, Route } from './options.ts';
+export type { FrameType } from './relay.ts';
+export type { Framing } from './stream-framing.ts';

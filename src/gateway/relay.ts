@@ -1,0 +1,231 @@
+/**
+ * One client and its backend: payload goes both ways as it arrives, whoever reads slowly holds the other back, and whichever side
+ * ends first decides how both end. It knows neither names nor how the two came together.
+ */
+
+import { isUtf8 } from 'node:buffer';
+import { Memory } from '../codec/memory.ts';
+import type { FragmentEvent } from '../connection/events.ts';
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import type { CloseEvent } from '../endpoint/events.ts';
+import { UsageError } from '../errors.ts';
+import { nodePlatform } from '../transport/node/platform.ts';
+import type { Clock, Wakeable } from '../transport/transport.ts';
+import type { Backend, BackendTaker } from './backend.ts';
+import { warn } from './events.ts';
+import {
+  createDecoder,
+  createEncoder,
+  type Decoder,
+  type Encoder,
+  type Framing,
+  type FramingFault,
+  HOLD,
+  type MessageSink,
+} from './stream-framing.ts';
+
+/** What a backend's bytes become: text, binary, or text where a message is UTF-8. */
+export type FrameType = 'text' | 'binary' | 'auto';
+
+/** How payload is carried. */
+export interface RelayRules {
+  readonly framing: Framing;
+  readonly frameType: FrameType;
+  /** The longest message, in both directions. */
+  readonly limit: number;
+  /** The close code that says that the backend ended in order. */
+  readonly endCode: number;
+  readonly highWaterMark: number;
+  /** How long a backend may take to end when its client is gone. */
+  readonly closeTimeout: number;
+}
+
+const TEXT = { binary: false } as const;
+/** Above this an endpoint refers to payload until it is written; the memory that a read lies in does not last that long. */
+const REFERENCED = 32_768;
+const memory = Memory.of(nodePlatform.allocate!);
+
+/** Joins an endpoint and a backend until both are gone. */
+export class Relay implements BackendTaker, MessageSink, Wakeable {
+  private readonly socket: Endpoint;
+  private readonly backend: Backend;
+  private readonly rules: RelayRules;
+  private readonly clock: Clock;
+  private readonly done: (event: CloseEvent) => void;
+  private readonly encoder: Encoder;
+  private readonly decoder: Decoder;
+  /** A message of the backend's has begun to leave. */
+  private midMessage = false;
+  /** The backend is not read from until the client has taken more. */
+  private backendHeld = false;
+  /** The client is not read from until the backend has taken more. */
+  private clientHeld = false;
+  private backendEnded = false;
+  private backendOver = false;
+  private clientClosed: CloseEvent | null = null;
+  private dropAt = 0;
+  private finished = false;
+
+  /** `done` is called once, when neither side is left. */
+  constructor(socket: Endpoint, backend: Backend, rules: RelayRules, clock: Clock, done: (event: CloseEvent) => void) {
+    this.socket = socket;
+    this.backend = backend;
+    this.rules = rules;
+    this.clock = clock;
+    this.done = done;
+    this.encoder = createEncoder(rules.framing, rules.limit);
+    this.decoder = createDecoder(rules.framing, rules.limit, rules.frameType === 'text');
+  }
+
+  /** Begins; for the handler of a server. */
+  start(): void {
+    const { socket } = this;
+    socket.on('fragment', (event) => this.fromClient(event));
+    socket.on('drain', () => this.clientDrained());
+    socket.on('close', (event) => this.clientGone(event));
+    // Of the client's failures `close` tells.
+    socket.on('error', () => {});
+    this.backend.start(this);
+  }
+
+  // ── from the client to the backend ───────────────────────────────────────────────────────────────────────────────────────
+
+  private fromClient({ data, last }: FragmentEvent): void {
+    const { backend } = this;
+    const { writer } = backend;
+    if (!backend.writable) return;
+    const fault = this.encoder.encode(data, last, writer);
+    if (fault !== null) {
+      this.backendOver = true;
+      backend.destroy();
+      this.refuse(fault);
+    } else if (writer.unsent >= this.rules.highWaterMark) {
+      writer.flush();
+      if (writer.unsent >= this.rules.highWaterMark) {
+        this.clientHeld = true;
+        this.socket.pause();
+      }
+    }
+  }
+
+  private refuse(fault: FramingFault): void {
+    if (fault === 'too-big') void this.socket.close(1009, 'the message is longer than the gateway takes');
+    else void this.socket.close(1003, "the message holds the octet that ends messages in the backend's framing");
+  }
+
+  drained(): void {
+    if (!this.clientHeld) return;
+    this.clientHeld = false;
+    this.socket.resume();
+  }
+
+  // ── from the backend to the client ───────────────────────────────────────────────────────────────────────────────────────
+
+  received(bytes: Uint8Array, length: number): void {
+    const { socket } = this;
+    if (socket.readyState !== 'open') return;
+    let fault: FramingFault | null = null;
+    try {
+      fault = this.decoder.decode(bytes, length, this);
+    } catch (error) {
+      this.undeliverable(error);
+      return;
+    }
+    if (fault !== null) this.breakOff('the backend sent a message that is too long');
+    // Judged when this turn's output has left: nearly always the kernel takes it at once.
+    else if (!socket.writable) this.clock.defer(holdBackend, this);
+  }
+
+  piece(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const { socket, rules } = this;
+    const data = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+    if (data.length > REFERENCED) memory.markVolatile(bytes.buffer);
+    if (last && !this.midMessage) {
+      const isText = rules.frameType === 'text' || (rules.frameType === 'auto' && data.length <= HOLD && isUtf8(data));
+      const { code } = socket.send(data, isText ? TEXT : undefined);
+      if (code === 'compression') throw new Error('a message of a backend could not be compressed');
+    } else {
+      // What a long message is when it is whole cannot be known before: with `auto` it is binary, however it came.
+      this.midMessage = !last;
+      socket.sendFragment(rules.frameType === 'text' ? 'text' : 'binary', data, last);
+    }
+  }
+
+  /** @internal */
+  holdBackend(): void {
+    if (this.backendHeld || this.socket.readyState !== 'open' || this.socket.writable) return;
+    this.backendHeld = true;
+    this.backend.pause();
+  }
+
+  private clientDrained(): void {
+    if (!this.backendHeld) return;
+    this.backendHeld = false;
+    this.backend.resume();
+  }
+
+  /** What is not UTF-8 is the backend's defect, and anything else ours. */
+  private undeliverable(error: unknown): void {
+    const theirs = error instanceof UsageError;
+    if (!theirs) warn(error);
+    this.breakOff(theirs ? 'the backend sent text that is not UTF-8' : 'the gateway could not send a message');
+  }
+
+  private breakOff(reason: string): void {
+    this.backendOver = true;
+    this.backend.destroy();
+    void this.socket.close(1011, reason);
+  }
+
+  // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  ended(): void {
+    this.backendEnded = true;
+    if (this.backendOver || this.socket.readyState !== 'open') return;
+    let whole = false;
+    try {
+      whole = this.decoder.end(this) === null;
+    } catch (error) {
+      this.undeliverable(error);
+      return;
+    }
+    // What the client still sends goes to the backend until its Close has come: it may have ended one direction only.
+    if (whole) void this.socket.close(this.rules.endCode);
+    else this.breakOff('the backend ended within a message');
+  }
+
+  closed(): void {
+    if (!this.backendOver && !this.backendEnded) void this.socket.close(1011, 'the backend failed');
+    this.backendOver = true;
+    this.finish();
+  }
+
+  private clientGone(event: CloseEvent): void {
+    this.clientClosed = event;
+    const { backend, clock } = this;
+    if (!this.backendOver) {
+      backend.writer.end();
+      // What it still has to say is read, so that it can end, and dropped.
+      backend.resume();
+      this.dropAt = clock.now() + this.rules.closeTimeout;
+      clock.schedule(this, this.dropAt);
+    }
+    this.finish();
+  }
+
+  /** The backend took too long to end. */
+  wake(): void {
+    this.backend.destroy();
+  }
+
+  private finish(): void {
+    if (this.finished || this.clientClosed === null || !this.backendOver) return;
+    this.finished = true;
+    this.clock.cancel(this, this.dropAt);
+    this.done(this.clientClosed);
+  }
+}
+
+function holdBackend(relay: Relay): void {
+  relay.holdBackend();
+}

@@ -1,0 +1,134 @@
+/**
+ * WebSocket servers and clients on Deno's own sockets: `sansocket/transport/deno`. (Those of `sansocket/server` and
+ * `sansocket/client` run on Deno too, on its `node:net`.)
+ *
+ * @packageDocumentation
+ */
+
+import { parseUrl } from '../../client/url.ts';
+import type { Endpoint } from '../../endpoint/endpoint.ts';
+import type { Environment } from '../../endpoint/options.ts';
+import { UsageError } from '../../errors.ts';
+import { openClient } from '../../shell/client.ts';
+import {
+  type PemPair,
+  type ShellClientOptions,
+  ShellClientSettings,
+  type ShellHandler,
+  type ShellServerOptions,
+} from '../../shell/options.ts';
+import { ShellServer } from '../../shell/server.ts';
+import { webEnvironment, webPlatform } from '../web/index.ts';
+import type { DenoListener, DenoNet } from './api.ts';
+import { DenoConnTransport } from './conn.ts';
+
+export type {
+  PemPair,
+  ShellClientOptions,
+  ShellHandler,
+  ShellServerOptions,
+  ShellVerdict,
+  Signal,
+} from '../../shell/options.ts';
+export { ShellServer } from '../../shell/server.ts';
+export type { DenoConn, DenoListener, NetAddr } from './api.ts';
+export { DenoConnTransport } from './conn.ts';
+
+declare const Deno: DenoNet;
+
+/** What this process lends its endpoints. */
+export const denoEnvironment: Environment = /* @__PURE__ */ webEnvironment();
+
+/** Options of `serve`. */
+export interface DenoServeOptions extends ShellServerOptions {
+  /** The TCP port; 0 for any that is free. */
+  readonly port: number;
+  /** The address or name to listen on. Default: as `Deno.listen`, all of IPv4. */
+  readonly hostname?: string;
+  /** TLS with this certificate, in PEM; there is no plain text then. */
+  readonly tls?: PemPair;
+}
+
+/** Options of `connect`. */
+export interface DenoConnectOptions extends ShellClientOptions {
+  /** Of `wss:` URLs: certificate authorities to trust besides the system's, in PEM. */
+  readonly caCerts?: readonly string[];
+}
+
+/** A server that listens. */
+export class DenoServer extends ShellServer {
+  /** The TCP port. */
+  readonly port: number;
+  private readonly listener: DenoListener;
+  private readonly secure: boolean;
+
+  /** See {@link serve}. */
+  constructor(options: DenoServeOptions, handler?: ShellHandler) {
+    const { port, hostname, tls, ...rest } = options;
+    super(rest, handler, denoEnvironment, webPlatform, 'serve');
+    const where = hostname === undefined ? { port } : { port, hostname };
+    this.secure = tls !== undefined;
+    this.listener = tls === undefined ? Deno.listen(where) : Deno.listenTls({ ...where, ...tls });
+    this.port = this.listener.addr.port ?? port;
+    void this.acceptAll();
+  }
+
+  override close(code?: number, reason?: string): Promise<void> {
+    const closed = super.close(code, reason);
+    this.listener.close();
+    return closed;
+  }
+
+  private async acceptAll(): Promise<void> {
+    for (;;) {
+      try {
+        const conn = await this.listener.accept();
+        if (!this.secure) conn.setNoDelay?.(true);
+        this.admit(new DenoConnTransport(conn, this.secure));
+      } catch (error) {
+        // A connection that could not be accepted is no reason to stop.
+        if (isName(error, 'BadResource') || isName(error, 'Interrupted')) return;
+      }
+    }
+  }
+}
+
+/**
+ * Starts a WebSocket server on `Deno.listen`.
+ *
+ * @throws UsageError naming the option that is unknown or wrong; Deno's error if it cannot listen
+ * @example
+ * const server = serve({ port: 8080 }, (socket) => {
+ *   socket.on('message', ({ data }) => socket.send(data));
+ * });
+ */
+export function serve(options: DenoServeOptions, handler?: ShellHandler): DenoServer {
+  return new DenoServer(options, handler);
+}
+
+/**
+ * Opens a WebSocket connection on `Deno.connect`: `ws:` or `wss:`.
+ *
+ * @returns an open endpoint
+ * @throws UsageError, HandshakeError, TransportError or TimeoutError (as a rejection), as `connect` of `sansocket/client`
+ */
+export async function connect(url: string | URL, options: DenoConnectOptions = {}): Promise<Endpoint> {
+  const { caCerts, ...rest } = options;
+  const settings = new ShellClientSettings(rest, webPlatform, 'connect');
+  const address = parseUrl(String(url), (host) => new URL(`http://${host}`).hostname);
+  const { hostname, port, secure } = address;
+  if (address.socketPath !== null)
+    throw new UsageError('INVALID_ARGUMENT', 'connect: ws+unix URLs are not for this shell');
+  return openClient(address, settings, denoEnvironment, async () => {
+    const where = { hostname, port };
+    const conn = await (secure
+      ? Deno.connectTls(caCerts === undefined ? where : { ...where, caCerts })
+      : Deno.connect(where));
+    if (!secure) conn.setNoDelay?.(true);
+    return new DenoConnTransport(conn, secure);
+  });
+}
+
+function isName(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name;
+}

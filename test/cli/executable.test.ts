@@ -1,0 +1,100 @@
+/** The executable itself: real streams, signals and exit codes. Everything else is tested without a process. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { acceptKey } from '../../src/handshake/accept-key.ts';
+import { echoServer } from './support.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+function start(...argv: string[]): ChildProcessByStdio<Writable, Readable, Readable> {
+  const { SANSOCKET_DEBUG: _, NODE_DEBUG: __, FORCE_COLOR: ___, ...env } = process.env;
+  return spawn(process.execPath, ['--import', 'tsx', MAIN, ...argv], { stdio: 'pipe', env });
+}
+
+async function ended(child: ReturnType<typeof start>): Promise<{ code: number; stdout: string; stderr: string }> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, stdout, stderr };
+}
+
+test('a pipe goes through a server and back, and the process ends', async () => {
+  const server = await echoServer();
+  const child = start('connect', server.url);
+  child.stdin.end('hello\nworld\n');
+  expect(await ended(child)).toEqual({ code: 0, stdout: 'hello\nworld\n', stderr: '' });
+  await server.close();
+});
+
+test('the process ends although its input does not', async () => {
+  const server = await echoServer();
+  const child = start('connect', server.url, '--once');
+  child.stdin.write('hello\n');
+  expect(await ended(child)).toEqual({ code: 0, stdout: 'hello\n', stderr: '' });
+  await server.close();
+});
+
+test('SIGINT ends a server in order', async () => {
+  const child = start('serve', '--port', '0');
+  const result = ended(child);
+  await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await result;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^echo on ws:\/\/127\.0\.0\.1:\d+\n$/);
+});
+
+test('a reader that has enough ends it quietly', async () => {
+  const server = await echoServer();
+  const child = start('connect', server.url, '--wait', '1h');
+  const result = ended(child);
+  child.stdout.destroy();
+  child.stdin.write('a\n'.repeat(1_000));
+  const writing = setInterval(() => child.stdin.write('a\n'), 10);
+  child.stdin.on('error', () => {});
+  const { code, stderr } = await result;
+  clearInterval(writing);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  await server.close();
+});
+
+test('--reconnect: more than can wait comes while the connection closes, and it does not spin', async () => {
+  // Says Close at once and lingers, which is when the input comes.
+  const listener = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (head) => {
+      const key = /^sec-websocket-key: (.*)\r$/im.exec(head.toString())![1]!;
+      const fields = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}`;
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n\r\n`);
+      socket.write(Uint8Array.of(0x88, 2, 0x03, 0xe9));
+      socket.once('data', () => {
+        child.stdin.write('line\n'.repeat(1_000));
+        setTimeout(() => socket.end(), 200);
+      });
+    });
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const child = start('connect', `ws://127.0.0.1:${port}`, '--reconnect', '--json');
+  try {
+    const result = ended(child);
+    let told = '';
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk) => {
+        told += chunk;
+        if (told.includes('"waiting"')) resolve();
+      });
+    });
+    child.kill('SIGINT');
+    expect((await result).code).toBe(130);
+  } finally {
+    child.kill('SIGKILL');
+    listener.close();
+  }
+});

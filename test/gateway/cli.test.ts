@@ -1,0 +1,254 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createConnection } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test, vi } from 'vitest';
+import { connect } from '../../src/client/index.ts';
+import { findUser } from '../../src/gateway/privileges.ts';
+import { Command, cli } from '../cli/support.ts';
+import { backend, cleanUp, echo, folder } from './support.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A command until the end of the test, when it has printed what it begins with. */
+async function running(words: readonly string[], first: RegExp): Promise<{ command: Command; said: RegExpExecArray }> {
+  const command = new Command(words, { input: null });
+  cleanUp(() => command.interrupt());
+  const text = await command.until(first);
+  return { command, said: first.exec(text)! };
+}
+
+async function one(url: string, text: string): Promise<unknown> {
+  const socket = await connect(url);
+  socket.send(text);
+  for await (const { data } of socket) {
+    await socket.close();
+    return data;
+  }
+  return null;
+}
+
+describe('row 106: sansocket gateway', () => {
+  test('a docroot and routes; it tells of clients and of why they were refused', async () => {
+    const docroot = folder();
+    await backend(`${docroot}/echo`, echo);
+    const tcp = await backend(0, echo);
+    const { port } = tcp.address() as AddressInfo;
+    const words = [
+      'gateway',
+      '-R',
+      docroot,
+      '-r',
+      `tcp=tcp:127.0.0.1:${port}`,
+      '-r',
+      `u=unix:${docroot}/echo`,
+      '-p',
+      '0',
+    ];
+    const { command, said } = await running(
+      [...words, '--deny', 'secret,x*', '--framing', 'nul'],
+      /gateway on (ws:\S+)\n/,
+    );
+    for (const name of ['echo', 'tcp', 'u/any']) expect(await one(`${said[1]}/${name}`, 'hello')).toBe('hello');
+    await expect(connect(`${said[1]}/secret`)).rejects.toMatchObject({ status: 403 });
+    await expect(connect(`${said[1]}/none`)).rejects.toMatchObject({ status: 404 });
+    await command.until(/refused 404 \/none 127\.0\.0\.1: there is no socket/);
+    const { code, stdout } = await command.interrupt();
+    expect(code).toBe(0);
+    expect(stdout).toContain('open    echo 127.0.0.1\n');
+    expect(stdout).toContain('closed  u/any 127.0.0.1 1000\n');
+    expect(stdout).toContain('refused 403 /secret 127.0.0.1: the rules deny it\n');
+  });
+
+  test('--json: one line for everything that happens', async () => {
+    const docroot = folder();
+    await backend(`${docroot}/echo`, echo);
+    const { command, said } = await running(['gateway', '-R', docroot, '-p', '0', '--json'], /"url":"([^"]+)"/);
+    expect(await one(`${said[1]}/echo`, 'x')).toBe('x');
+    await expect(connect(`${said[1]}/no%0ane`)).rejects.toMatchObject({ status: 404 });
+    await command.until('"refused"');
+    const { stdout } = await command.interrupt();
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(lines.map(({ type }) => type)).toEqual(['listening', 'open', 'close', 'refused']);
+  });
+
+  test('--compression: agreed on with clients that offer it', async () => {
+    const docroot = folder();
+    await backend(`${docroot}/echo`, echo);
+    for (const words of [[], ['--compression']]) {
+      const { said } = await running(['gateway', '-R', docroot, '-p', '0', ...words], /gateway on (ws:\S+)\n/);
+      const socket = await connect(`${said[1]}/echo`, { compression: true });
+      expect(socket.extensions !== '').toBe(words.length > 0);
+      await socket.close();
+    }
+  });
+
+  test('--pages: files for browsers, and nothing beside them', async () => {
+    const docroot = folder();
+    const pages = folder();
+    writeFileSync(`${pages}/index.html`, '<p>hello</p>');
+    writeFileSync(`${pages}/secret.env`, 'x');
+    const { said } = await running(['gateway', '-R', docroot, '-p', '0', '--pages', pages], /gateway on ws(:\S+)\n/);
+    const page = await fetch(`http${said[1]}/`);
+    expect([page.status, await page.text()]).toEqual([200, '<p>hello</p>']);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+    for (const path of ['/secret.env', '/none.html', '/a%2findex.html', '/..%2findex.html', '/index.html/', '/%00']) {
+      expect([path, (await fetch(`http${said[1]}${path}`)).status]).toEqual([path, 404]);
+    }
+    expect((await cli(['gateway', '-R', docroot, '--pages', `${pages}/none`])).stderr).toMatch(
+      /pages cannot be served/,
+    );
+  });
+
+  test('--unix: it listens on a socket', async () => {
+    const docroot = folder();
+    await backend(`${docroot}/echo`, echo);
+    const front = `${docroot}/front`;
+    await running(['gateway', '-R', docroot, '--unix', front], /gateway on (ws\+unix:\S+)\n/);
+    const socket = createConnection(front);
+    await once(socket, 'connect');
+    socket.destroy();
+  });
+
+  test('--direct: clients of a name go to a process of its own', { timeout: 30_000 }, async () => {
+    const file = `${folder()}/worker.mts`;
+    const library = fileURLToPath(new URL('../../src/gateway/index.ts', import.meta.url));
+    writeFileSync(
+      file,
+      `import { adopt } from ${JSON.stringify(library)};
+      adopt((socket) => { socket.on('message', ({ data }) => { socket.send('worker ' + process.ppid + ' heard ' + data); }); });`,
+    );
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', 'src/cli/main.ts', 'gateway', '-p', '0', '--direct', `w=${file}`],
+      {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    cleanUp(() => child.kill('SIGKILL'));
+    const url = /gateway on (\S+)/.exec(String((await once(child.stdout, 'data'))[0]))![1];
+    expect(await one(`${url}/w`, 'hello')).toBe(`worker ${child.pid} heard hello`);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  test.each<[string[], RegExp]>([
+    [['-R', '/none/such'], /docroot.*ENOENT/],
+    [['-r', 'nonsense'], /--route must be/],
+    [['-r', 'a=tcp:host'], /--route must be/],
+    [['-r', 'a=unix:relative'], /absolute/],
+    [['-r', 'a=tcp:h:1', '--framing', 'xml'], /framing/],
+    [['-r', 'a=tcp:h:1', '--frame-type', 'xml'], /frameType/],
+    [['-r', 'a=tcp:h:1', '--order', 'x'], /order/],
+    [['-r', 'a=tcp:h:1', '--end-code', '1006'], /1006 may not be sent/],
+    [['-r', 'a=tcp:h:1', '--cert', 'x'], /both --cert and --key/],
+    [['--direct', 'x'], /NAME=FILE/],
+    [['--docrot', 'x'], /did you mean '--docroot'/],
+    [['extra', '-r', 'a=tcp:h:1', '-p', '0'], /takes no 'extra'/],
+  ])('%j is refused, with exit code 2', async (words, message) => {
+    const { code, stderr } = await cli(['gateway', ...words]);
+    expect([code, message.test(stderr) ? true : stderr]).toEqual([2, true]);
+  });
+
+  test('its help tells of all it can do', async () => {
+    const { stdout } = await cli(['gateway', '--help']);
+    expect(stdout).toMatch(/--docroot DIR/);
+    expect(stdout.split('\n').every((line) => line.length <= 130)).toBe(true);
+  });
+});
+
+describe('sansocket backend', () => {
+  test('-R, -n, -m: where and under which name; its socket goes with it', async () => {
+    const made = `${folder()}/run`;
+    const { command } = await running(['backend', 'echo', '-R', made, '-n', 'mirror', '-m', '3'], /echo on (\S+)\n/);
+    expect(statSync(`${made}/mirror`).mode & 0o777).toBe(0o660);
+    expect(statSync(made).mode & 0o002).toBe(0);
+    const { code } = await command.interrupt();
+    expect([code, existsSync(`${made}/mirror`)]).toEqual([0, false]);
+  });
+
+  test('chat -w and jsonrpc -L -C behind a gateway', async () => {
+    const made = folder();
+    await running(['backend', 'chat', '-w', '-f', 'nul', '-R', made], /chat on/);
+    const module = fileURLToPath(new URL('../../examples/gateway/calculator.mjs', import.meta.url));
+    await running(['backend', 'jsonrpc', '-R', made, '-f', 'nul', '-L', module, '-C', '1'], /jsonrpc on/);
+    const { said } = await running(['gateway', '-R', made, '-p', '0', '-f', 'nul', '-q'], /gateway on (ws:\S+)\n/);
+    expect(await one(`${said[1]}/chat`, 'WSHello ada')).toBe('WSWelcome ada');
+    const call = '{"jsonrpc":"2.0","method":"divide","params":[1,3],"id":1}';
+    expect(await one(`${said[1]}/jsonrpc`, call)).toBe('{"jsonrpc":"2.0","result":0.3,"id":1}');
+  });
+
+  test('-D: it goes into the background when it listens, and says why if it cannot', { timeout: 30_000 }, async () => {
+    const made = folder();
+    const daemon = async (...words: string[]) => {
+      const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'backend', 'echo', '-D', ...words], {
+        cwd: ROOT,
+      });
+      let out = '';
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on('data', (chunk) => {
+          out += chunk;
+        });
+      }
+      const [code] = await once(child, 'close');
+      return [code, out];
+    };
+    const [code, out] = await daemon('-R', made);
+    expect(code).toBe(0);
+    const pid = Number(/^(\d+) on /.exec(String(out))![1]);
+    cleanUp(() => {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended, as it should.
+      }
+    });
+    const socket = createConnection(`${made}/echo`);
+    socket.write('still here');
+    expect(String((await once(socket, 'data'))[0])).toBe('still here');
+    socket.destroy();
+    const [again, why] = await daemon('-R', made);
+    expect([again, String(why)]).toEqual([2, expect.stringContaining('EADDRINUSE')]);
+    process.kill(pid, 'SIGTERM');
+    await vi.waitFor(() => expect(existsSync(`${made}/echo`)).toBe(false), 5_000);
+  });
+
+  test.runIf(process.getuid?.() === 0)('-u: it becomes that user, or does not start', { timeout: 30_000 }, async () => {
+    const parent = folder();
+    chmodSync(parent, 0o755);
+    const made = `${parent}/run`;
+    const words = ['--import', 'tsx', 'src/cli/main.ts', 'backend', 'echo', '-R', made, '-u', 'nobody'];
+    const child = spawn(process.execPath, words, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    cleanUp(() => child.kill('SIGKILL'));
+    expect(String((await once(child.stdout, 'data'))[0])).toBe(`echo on ${made}/echo\n`);
+    const { uid, gid } = findUser('nobody');
+    for (const path of [made, `${made}/echo`]) expect([statSync(path).uid, statSync(path).gid]).toEqual([uid, gid]);
+    const socket = createConnection(`${made}/echo`);
+    socket.write('as nobody');
+    expect(String((await once(socket, 'data'))[0])).toBe('as nobody');
+    socket.destroy();
+    const { code, stderr } = await cli(['backend', 'echo', '-R', folder(), '-u', 'no-such-user']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("no user 'no-such-user'")]);
+  });
+
+  test.each<[string[], RegExp]>([
+    [[], /which one/],
+    [['ecko'], /did you mean 'echo'/],
+    [['echo', 'chat'], /one server at a time/],
+    [['echo', '-w'], /--commands is for chat/],
+    [['chat', '-t'], /--test is for echo/],
+    [['chat', '-L', 'x'], /--library is for jsonrpc/],
+    [['echo', '-m', '0'], /--max-clients/],
+    [['echo', '-f', 'xml'], /--framing must be chunk or nul/],
+    [['echo', '-n', '../x'], /cannot be the name/],
+    [['jsonrpc', '-L', '/none/such.mjs'], /cannot be loaded/],
+  ])('%j is refused, with exit code 2', async (words, message) => {
+    const { code, stderr } = await cli(['backend', ...words, '-R', folder()]);
+    expect([code, message.test(stderr) ? true : stderr]).toEqual([2, true]);
+  });
+});

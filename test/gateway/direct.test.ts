@@ -1,0 +1,231 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer as createHttp } from 'node:http';
+import { createServer as createHttps } from 'node:https';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test, vi } from 'vitest';
+import { connect } from '../../src/client/index.ts';
+import { adopt, type GatewayEvents, type GatewayOptions } from '../../src/gateway/index.ts';
+import type { UpgradeServer } from '../../src/server/upgrade.ts';
+import { local } from '../support/certificates.ts';
+import { frame } from '../support/frames.ts';
+import { RawPeer, upgradeRequest } from '../support/sockets.ts';
+import { cleanUp, gateway, refused } from './support.ts';
+
+async function worker(): Promise<ChildProcess> {
+  const file = fileURLToPath(new URL('adopting.child.ts', import.meta.url));
+  const child = fork(file, { execArgv: ['--import', 'tsx'] });
+  cleanUp(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return child;
+}
+
+async function directed(options: Partial<GatewayOptions> = {}) {
+  const child = await worker();
+  const running = await gateway({ mode: 'direct', processes: { chat: child }, ...options });
+  return { child, running };
+}
+
+describe('row 99: direct mode', () => {
+  test('the client goes on with the process, from its first byte to its close', async () => {
+    const { running } = await directed({ subprotocols: ['v2'] });
+    const opened = new Promise((resolve) => running.on('open', resolve));
+    const socket = await connect(`${running.url}/chat?room=1`, { subprotocols: ['v1', 'v2'], maxMessageSize: null });
+    const messages = socket[Symbol.asyncIterator]();
+    const next = async () => (await messages.next()).value?.data;
+    const greeting = { name: 'chat', target: '/chat?room=1', remoteAddress: '127.0.0.1', subprotocol: 'v2' };
+    expect(JSON.parse((await next()) as string)).toEqual(greeting);
+    expect(socket.subprotocol).toBe('v2');
+    expect(await opened).toEqual({ name: 'chat', remoteAddress: '127.0.0.1' });
+    socket.send('hello');
+    expect(await next()).toBe('hello');
+    const big = new Uint8Array(5_000_000).fill(7);
+    socket.send(big);
+    expect(((await next()) as Uint8Array).length).toBe(big.length);
+    expect(await socket.ping()).toBeGreaterThan(0);
+    expect(running.connections).toBe(0);
+    // The gateway may go: the client is not its any more.
+    await running.close();
+    socket.send('still there');
+    expect(await next()).toBe('still there');
+    expect(await socket.close(3001, 'bye')).toMatchObject({ code: 3001, reason: 'bye', clean: true });
+  });
+
+  test('frames that come with the request are not lost', async () => {
+    const { running } = await directed();
+    for (let i = 0; i < 5; i++) {
+      const peer = await RawPeer.to(running.port!);
+      const early = frame({ opcode: 1, key: [1, 2, 3, 4], payload: Buffer.from(`early ${i}`) });
+      peer.write(Buffer.concat([Buffer.from(upgradeRequest('/chat')), early]));
+      await peer.until(`early ${i}`);
+      peer.reset();
+    }
+  });
+
+  test("options: 'direct' is the same, on a server of ours too", async () => {
+    const child = await worker();
+    const http = createHttp((_, response) => response.end('plain'));
+    http.listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    cleanUp(() => http.close());
+    const find = (name: string) => (name === 'a/b' ? child : null);
+    const running = await gateway({ options: 'direct', processes: find, server: http, allow: '**' });
+    const socket = await connect(`${running.url}/a/b`);
+    for await (const { data } of socket) {
+      expect(JSON.parse(data as string)).toMatchObject({ name: 'a/b' });
+      break;
+    }
+    await socket.close();
+    expect(await (await fetch(running.url.replace('ws', 'http'))).text()).toBe('plain');
+    expect(await refused(running.port!, '/a')).toBe(404);
+  });
+
+  test('the same rules: names, origins, addresses, hooks; and what is answered', async () => {
+    const { child, running } = await directed({ deny: 'secret', authorize: ({ query }) => query !== '?no' });
+    const heard: GatewayEvents['refused'][] = [];
+    running.on('refused', (event) => heard.push(event));
+    const { port } = running;
+    expect(await refused(port!, '/none')).toBe(404);
+    expect(await refused(port!, '/')).toBe(404);
+    expect(await refused(port!, '/constructor')).toBe(404);
+    expect(await refused(port!, '/..')).toBe(404);
+    expect(await refused(port!, '/secret')).toBe(403);
+    expect(await refused(port!, '/chat?no')).toBe(403);
+    expect(await refused(port!, '/chat', { Origin: 'https://evil.example' })).toBe(403);
+    expect(await refused(port!, '/chat', { 'Sec-WebSocket-Version': '12' })).toBe(426);
+    expect(await refused(port!, '/chat', { 'Sec-WebSocket-Key': null })).toBe(400);
+    expect((await fetch(running.url.replace('ws', 'http'))).status).toBe(426);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await refused(port!, '/chat')).toBe(502);
+    await vi.waitFor(() => expect(heard.length).toBe(10));
+    expect(heard.slice(7, 9).map(({ status }) => status)).toEqual([426, 400]);
+    expect(heard.at(-1)).toMatchObject({ status: 502, path: '/chat', reason: 'the process has ended' });
+  });
+
+  test('a process that dies takes those along that were on their way to it', async () => {
+    const { child, running } = await directed();
+    const heard: GatewayEvents['refused'][] = [];
+    running.on('refused', (event) => heard.push(event));
+    child.kill('SIGSTOP');
+    const peers = await Promise.all(Array.from({ length: 4 }, () => RawPeer.to(running.port!)));
+    for (const peer of peers) peer.write(upgradeRequest('/chat'));
+    await vi.waitFor(() => expect(child.listenerCount('message')).toBe(1));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill('SIGKILL');
+    await Promise.all(peers.map(({ closed }) => closed));
+    expect(heard.map(({ status, reason }) => [status, reason])).toEqual(peers.map(() => [0, 'the process has ended']));
+    expect(child.listenerCount('message')).toBe(0);
+  });
+
+  test('a process that takes nobody within handshakeTimeout is told of', async () => {
+    const { child, running } = await directed({ handshakeTimeout: 300 });
+    const events: string[] = [];
+    running.on('refused', ({ status, reason }) => events.push(`refused ${status} ${reason}`));
+    running.on('open', ({ name }) => events.push(`open ${name}`));
+    child.kill('SIGSTOP');
+    // The first is with the process already, in its queue; the second has not left.
+    const [first, second] = [await RawPeer.to(running.port!), await RawPeer.to(running.port!)];
+    first.write(upgradeRequest('/chat'));
+    await vi.waitFor(() => expect(child.listenerCount('message')).toBe(1));
+    second.write(upgradeRequest('/chat'));
+    await second.closed;
+    await vi.waitFor(() => expect(events).toHaveLength(2));
+    expect(new Set(events)).toEqual(new Set(['refused 0 the process did not take it within 300 ms']));
+    // Whoever comes when it goes on is served.
+    child.kill('SIGCONT');
+    const socket = await connect(`${running.url}/chat`);
+    await socket.close();
+    expect(events.at(-1)).toBe('open chat');
+    first.reset();
+  });
+
+  test('two gateways may hand clients to one process', async () => {
+    const { child, running } = await directed();
+    const other = await gateway({ mode: 'direct', processes: { chat: child } });
+    const opened: string[] = [];
+    running.on('open', () => opened.push('one'));
+    other.on('open', () => opened.push('other'));
+    for (const { url } of [running, other, running]) await (await connect(`${url}/chat`)).close();
+    expect(opened).toEqual(['one', 'other', 'one']);
+  });
+
+  test('a hook that throws is 500, and addresses are looked at', async () => {
+    const { running } = await directed({
+      authorize: () => {
+        throw new Error('a defect');
+      },
+    });
+    expect(await refused(running.port!, '/chat')).toBe(500);
+    const odd = await directed({ authorize: () => 'yes' as never });
+    expect(await refused(odd.running.port!, '/chat')).toBe(500);
+    const other = await directed({ allowedAddresses: ['10.0.0.1'] });
+    expect(await refused(other.running.port!, '/chat')).toBe(403);
+  });
+
+  test('a handler that throws closes with 1011, and the process goes on', async () => {
+    const { running } = await directed();
+    const socket = await connect(`${running.url}/chat`);
+    socket.resume();
+    socket.send('throw');
+    expect(await socket.closed).toMatchObject({ code: 1011 });
+    const again = await connect(`${running.url}/chat`);
+    again.resume();
+    again.send('exit');
+    expect(await again.closed).toMatchObject({ code: 1006 });
+  });
+
+  test('under TLS it is refused with an error that says why', async () => {
+    const child = await worker();
+    const processes = { chat: child };
+    await expect(gateway({ mode: 'direct', processes, tls: local })).rejects.toThrow(/direct.*TLS.*keys stay/);
+    const https = createHttps(local) as unknown as UpgradeServer;
+    await expect(gateway({ mode: 'direct', processes, server: https })).rejects.toThrow(/TLS/);
+  });
+
+  test.each<[Partial<GatewayOptions>, RegExp]>([
+    [{ mode: 'direct' }, /needs option 'processes'/],
+    [{ mode: 'direct', processes: { a: {} as never } }, /'a' is no process/],
+    [{ mode: 'direct', processes: {}, docroot: '/tmp' }, /everybody may write|neither 'docroot'/],
+    [{ mode: 'direct', processes: {}, routes: [{ prefix: 'a', port: 1 }] }, /neither 'docroot' nor 'routes'/],
+    [{ mode: 'direct', processes: {}, onRequest: () => null }, /onRequest/],
+    [{ mode: 'direct', processes: {}, framing: 'nul' }, /'framing' means nothing in mode 'direct'/],
+    [{ mode: 'direct', processes: {}, maxConnections: 5 }, /no option 'maxConnections'/],
+    [{ mode: 'direct', processes: {}, compression: true }, /no option 'compression'; clients are handed over without/],
+    [{ mode: 'direct', processes: {}, pingInterval: 5 }, /no option 'pingInterval'.*adopt/],
+    [{ mode: 'direct', processes: {}, signal: AbortSignal.abort(new Error('stopped')) }, /stopped/],
+    [{ mode: 'indirect', options: 'direct', processes: {} }, /choose one/],
+    [{ options: 'indirect' as never }, /options/],
+  ])('%j is refused', async (options, message) => {
+    await expect(gateway(options)).rejects.toThrow(message);
+  });
+
+  test('it ends when its signal aborts, and may be closed twice', async () => {
+    const controller = new AbortController();
+    const running = await gateway({ mode: 'direct', processes: {}, signal: controller.signal });
+    const { url } = running;
+    expect(await refused(running.port!, '/x')).toBe(404);
+    controller.abort();
+    await expect(connect(`${url}/x`)).rejects.toThrow();
+    await Promise.all([running.close(), running.close()]);
+  });
+
+  test('adopt needs a handler and a channel, and leaves other messages alone', () => {
+    expect(() => adopt(null as never)).toThrow(/handler/);
+    let heard: (message: unknown, handle: unknown) => void = () => {};
+    const source = {
+      on(_: string, listener: typeof heard) {
+        heard = listener;
+      },
+      off() {},
+    };
+    expect(() => adopt(() => {}, { nonsense: 1 } as never, source)).toThrow(/nonsense/);
+    expect(() => adopt(() => {}, null as never, source)).toThrow(/must be an object/);
+    expect(() => adopt(() => {}, { compression: true }, source)).toThrow(/'compression' means nothing here/);
+    expect(() => adopt(() => {}, { extensions: [] }, source)).toThrow(/'extensions' means nothing here/);
+    const undo = adopt(() => {}, {}, source);
+    for (const message of [null, undefined, 5, 'x', {}, { type: 'other' }, { type: 'sansocket:hand-over' }])
+      heard(message, undefined);
+    undo();
+  });
+});

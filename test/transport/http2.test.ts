@@ -1,0 +1,213 @@
+/** WebSockets over HTTP/2 (RFC 8441): what the translation keeps and what it refuses. The contract runs over it as well. */
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { HandshakeError, TransportError, UsageError } from '../../src/errors.ts';
+import type { AttachOptions, Server } from '../../src/server/index.ts';
+import { attach, connect } from '../../src/transport/http2/index.ts';
+
+interface Running {
+  readonly http2: Http2Server;
+  readonly server: Server;
+  readonly session: ClientHttp2Session;
+  readonly url: string;
+}
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+async function start(options: AttachOptions = {}, listener?: Parameters<typeof createServer>[1]): Promise<Running> {
+  const http2 = createServer({}, listener);
+  const server = attach(http2, options, (socket) => {
+    socket.on('message', ({ data }) => void socket.send(data));
+  });
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  const authority = `127.0.0.1:${(http2.address() as AddressInfo).port}`;
+  const session = connectHttp2(`http://${authority}`);
+  session.on('error', () => {});
+  cleanups.push(async () => {
+    session.destroy();
+    await server.close();
+    await new Promise((resolve) => http2.close(resolve));
+  });
+  return { http2, server, session, url: `ws://${authority}` };
+}
+
+/** An extended CONNECT by hand. */
+function request(session: ClientHttp2Session, headers: Record<string, string>): Promise<IncomingHttpHeaders> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request(headers);
+    stream.once('response', (answer) => {
+      resolve(answer);
+      stream.close();
+    });
+    stream.once('error', reject);
+  });
+}
+
+async function allowed(session: ClientHttp2Session): Promise<void> {
+  if (session.connecting) await new Promise((resolve) => session.once('connect', resolve));
+  await new Promise((resolve) => session.ping(resolve));
+  expect(session.remoteSettings.enableConnectProtocol).toBe(true);
+}
+
+test('RFC 8441 section 5: a 200 opens, with neither key nor accept nor Upgrade on the wire', async () => {
+  const { session, url, server } = await start({ subprotocols: ['chat.v2'], compression: true });
+  await allowed(session);
+  const authority = new URL(url).host;
+  const answer = await request(session, {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'http',
+    ':authority': authority,
+    ':path': '/chat?room=1',
+    'sec-websocket-version': '13',
+    'sec-websocket-protocol': 'chat.v1, chat.v2',
+    origin: `http://${authority}`,
+  });
+  expect(answer).toMatchObject({ ':status': 200, 'sec-websocket-protocol': 'chat.v2' });
+  for (const name of ['upgrade', 'connection', 'sec-websocket-accept', 'sec-websocket-key']) {
+    expect(answer).not.toHaveProperty(name);
+  }
+  expect(server.statistics.opened).toBe(1);
+});
+
+test.each([
+  ['without a version', { 'sec-websocket-version': '' }, 426],
+  ['of another page', { origin: 'http://evil.example' }, 403],
+  ['of a path that is not served', { ':path': '/other' }, 404],
+  ['of a malformed subprotocol', { 'sec-websocket-protocol': 'a b' }, 400],
+])('a request %s is refused as over HTTP/1.1', async (_, more, status) => {
+  const { session, url } = await start({ paths: '/chat' });
+  await allowed(session);
+  const answer = await request(session, {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'http',
+    ':authority': new URL(url).host,
+    ':path': '/chat',
+    'sec-websocket-version': '13',
+    ...more,
+  });
+  expect(answer[':status']).toBe(status);
+});
+
+test('plain requests stay with the HTTP/2 server, and a CONNECT that is none of ours gets 405', async () => {
+  const { session, url } = await start({}, (_, response) => response.end('hello'));
+  await allowed(session);
+  expect(await request(session, { ':path': '/' })).toMatchObject({ ':status': 200 });
+  expect(await request(session, { ':method': 'CONNECT', ':authority': 'example.test:80' })).toMatchObject({
+    ':status': 405,
+  });
+  const socket = await connect(session, `${url}/`);
+  socket.send('still');
+  for await (const { data } of socket) {
+    expect(data).toBe('still');
+    break;
+  }
+});
+
+test('a refusal comes with its status, headers and body', async () => {
+  const { session, url } = await start({
+    authorize: () => ({ status: 401, headers: { 'WWW-Authenticate': 'Basic' }, body: 'who are you?' }),
+  });
+  const error = await connect(session, `${url}/`).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(HandshakeError);
+  const { status, response } = error as HandshakeError;
+  expect(status).toBe(401);
+  expect(Buffer.from(response!.body).toString()).toBe('who are you?');
+  expect(response!.rawHeaders.join()).toContain('www-authenticate,Basic');
+});
+
+test('both ends know the request and the response: headers, subprotocol, compression, addresses', async () => {
+  const { session, url, server } = await start({
+    subprotocols: ['b'],
+    compression: true,
+    headers: { 'X-Server': '1' },
+  });
+  const socket = await connect(session, `${url}/a?b=1`, {
+    subprotocols: ['a', 'b'],
+    headers: { 'X-Client': ['1', '2'] },
+    compression: true,
+  });
+  const [other] = [...server.connections];
+  expect(socket.subprotocol).toBe('b');
+  expect(socket.extensions).toContain('permessage-deflate');
+  expect(socket.headers.get('x-server')).toBe('1');
+  expect(other!.request).toMatchObject({ path: '/a', target: '/a?b=1' });
+  expect(other!.headers.getAll('x-client').join(', ')).toBe('1, 2');
+  expect([other!.remoteAddress, socket.remoteAddress, socket.secure]).toEqual(['127.0.0.1', '127.0.0.1', false]);
+});
+
+test('a stream that the peer resets is 1006, and the others on its connection go on', async () => {
+  const { session, url, server } = await start();
+  const [one, two] = [await connect(session, `${url}/`), await connect(session, `${url}/`)];
+  const [first] = [...server.connections];
+  first!.terminate();
+  one.resume();
+  expect(await one.closed).toMatchObject({ code: 1006, clean: false });
+  two.send('alive');
+  for await (const { data } of two) {
+    expect(data).toBe('alive');
+    break;
+  }
+  expect(await two.close(4000)).toMatchObject({ code: 4000, clean: true });
+});
+
+test('a server without extended CONNECT, a session that is over, and wrong arguments are told apart', async () => {
+  const http2 = createServer();
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  const url = `127.0.0.1:${(http2.address() as AddressInfo).port}`;
+  const session = connectHttp2(`http://${url}`);
+  const refused = await connect(session, `ws://${url}/`).catch((thrown: unknown) => thrown);
+  expect(refused).toBeInstanceOf(TransportError);
+  expect(String(refused)).toContain('SETTINGS_ENABLE_CONNECT_PROTOCOL');
+  session.destroy();
+  await expect(connect(session, `ws://${url}/`)).rejects.toThrow('the session is over');
+  await expect(connect(null as never, `ws://${url}/`)).rejects.toThrow(UsageError);
+  await expect(connect(session, 'ws+unix:/tmp/x')).rejects.toThrow(UsageError);
+  await expect(connect(session, `ws://${url}/`, { nonsense: 1 } as never)).rejects.toThrow("'nonsense'");
+  expect(() => attach({} as never)).toThrow(UsageError);
+  await new Promise((resolve) => http2.close(resolve));
+});
+
+test('an AbortSignal ends an attempt that nobody answers', async () => {
+  const { session, url } = await start({ authorize: () => new Promise(() => {}) });
+  const controller = new AbortController();
+  const attempt = connect(session, `${url}/`, { signal: controller.signal });
+  controller.abort(new Error('changed my mind'));
+  await expect(attempt).rejects.toThrow('changed my mind');
+});
+
+test('close() of the server ends the WebSockets with 1001; its HTTP/2 goes on', async () => {
+  const { session, url, server } = await start({}, (_, response) => response.end('hello'));
+  const socket = await connect(session, `${url}/`);
+  socket.resume();
+  await server.close();
+  expect(await socket.closed).toMatchObject({ code: 1001, clean: true });
+  expect(await request(session, { ':path': '/' })).toMatchObject({ ':status': 200 });
+});
+
+test('over HTTP/1.1 the same attachment takes the upgrades of ws', async () => {
+  const { createSecureServer } = await import('node:http2');
+  const { authority, local } = await import('../support/certificates.ts');
+  const http2 = createSecureServer({ ...local, allowHTTP1: true });
+  const server = attach(http2, {}, (socket) => void socket.on('message', ({ data }) => void socket.send(data)));
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  const socket = new WebSocket(`${server.url.replace('127.0.0.1', 'localhost')}/`, { ca: authority });
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  socket.send('hello');
+  expect(String(await new Promise((resolve) => socket.once('message', resolve)))).toBe('hello');
+  socket.close();
+  await server.close();
+  await new Promise((resolve) => http2.close(resolve));
+});

@@ -1,0 +1,125 @@
+/** What the servers and clients of all runtimes share, on a virtual clock: who gets in, what is answered, and the end. */
+import { expect, test } from 'vitest';
+import type { Endpoint } from '../../src/endpoint/endpoint.ts';
+import { HandshakeError, TimeoutError, TransportError, UsageError } from '../../src/errors.ts';
+import { openClient } from '../../src/shell/client.ts';
+import { type ShellClientOptions, ShellClientSettings, type ShellServerOptions } from '../../src/shell/options.ts';
+import { ShellServer } from '../../src/shell/server.ts';
+import { memoryLink, VirtualClock } from '../../src/transport/memory.ts';
+
+const platform = { random: (into: Uint8Array) => void into.fill(7) };
+
+function running(options: ShellServerOptions = {}) {
+  const clock = new VirtualClock();
+  const warnings: unknown[] = [];
+  const environment = { clock, warn: (error: unknown) => void warnings.push(error) };
+  const sockets: Endpoint[] = [];
+  const server = new ShellServer(
+    options,
+    (socket) => {
+      sockets.push(socket);
+      socket.on('message', ({ data }) => void socket.send(data));
+    },
+    environment,
+    platform,
+    'serve',
+  );
+  const dial = async (client: ShellClientOptions = {}, target = '/') => {
+    const settings = new ShellClientSettings(client, platform, 'connect');
+    const attempt = openClient({ host: 'example.test', target }, settings, environment, async () => {
+      const { left, right } = memoryLink(clock);
+      server.admit(left);
+      return right;
+    });
+    const outcome = attempt.then(
+      (socket) => socket,
+      (error: unknown) => error,
+    );
+    await clock.run(1_000);
+    return outcome;
+  };
+  return { clock, server, sockets, warnings, environment, dial };
+}
+
+test.each<readonly [string, ShellServerOptions, object, number]>([
+  ['a path that is not served', { paths: ['/a'] }, {}, 404],
+  ['a page of another host', {}, { origin: 'http://evil.example' }, 403],
+  ['what authorize does not want', { authorize: () => false }, {}, 403],
+  ['what authorize answers itself', { authorize: async () => 401 }, {}, 401],
+  ['more than maxConnections', { maxConnections: 1 }, {}, 503],
+])('%s is refused', async (what, server, client, status) => {
+  const { dial } = running(server as ShellServerOptions);
+  if (what.startsWith('more')) await dial();
+  const error = await dial(client);
+  expect(error).toBeInstanceOf(HandshakeError);
+  expect((error as HandshakeError).status).toBe(status);
+});
+
+test('an authorize that throws, or answers nonsense, is 500 and one warning; the next is served', async () => {
+  let answers: unknown[] = [Promise.reject(new Error('database')), 'yes', true];
+  const { dial, warnings } = running({
+    authorize: (): boolean => {
+      const [answer] = answers;
+      answers = answers.slice(1);
+      return answer as boolean;
+    },
+  });
+  expect(await dial()).toMatchObject({ status: 500 });
+  expect(await dial()).toMatchObject({ status: 500 });
+  expect(warnings.length).toBe(2);
+  expect(await dial()).toMatchObject({ readyState: 'open' });
+});
+
+test('the first subprotocol of the server that is offered is chosen', async () => {
+  const { dial } = running({ subprotocols: ['b', 'a'] });
+  expect(await dial({ subprotocols: ['a', 'b'] })).toMatchObject({ subprotocol: 'b' });
+  expect(await dial()).toMatchObject({ subprotocol: '' });
+});
+
+test('close() gives every connection a 1001 and takes none any more', async () => {
+  const { dial, server, clock } = running();
+  const socket = (await dial()) as Endpoint;
+  socket.resume();
+  const closed = server.close();
+  await clock.run(100);
+  await closed;
+  expect(await socket.closed).toMatchObject({ code: 1001, clean: true });
+  expect(server.connections.size).toBe(0);
+  expect(await dial()).toMatchObject({ status: 503 });
+});
+
+test('a dial that hangs is a TimeoutError, one that fails a TransportError with its cause, an abort its reason', async () => {
+  const { environment, clock } = running();
+  const settings = (options: ShellClientOptions) => new ShellClientSettings(options, platform, 'connect');
+  const where = { host: 'example.test', target: '/' };
+  const hanging = openClient(where, settings({ handshakeTimeout: 500 }), environment, () => new Promise(() => {}));
+  const refused = openClient(where, settings({}), environment, () => Promise.reject(new Error('no route')));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const aborted = openClient(where, settings({ signal }), environment, () => new Promise(() => {}));
+  const outcomes = Promise.allSettled([hanging, refused, aborted]);
+  controller.abort('changed my mind');
+  await clock.run(1_000);
+  const [one, two, three] = (await outcomes).map((each) => (each.status === 'rejected' ? each.reason : null));
+  expect(one).toBeInstanceOf(TimeoutError);
+  expect(two).toBeInstanceOf(TransportError);
+  expect(two.cause).toMatchObject({ message: 'no route' });
+  expect(three).toBe('changed my mind');
+  expect(clock.pendingAlarms).toBe(0);
+});
+
+test.each([
+  [{ paths: ['a'] }, "'paths'"],
+  [{ paths: 'a' }, "'paths'"],
+  [{ allowedOrigins: ['http://A'] }, "'allowedOrigins'"],
+  [{ subprotocols: ['a b'] }, "'subprotocols'"],
+  [{ maxConnections: 0 }, "'maxConnections'"],
+  [{ maxMessageSize: '1' }, "'maxMessageSize'"],
+  [{ nonsense: 1 }, "'nonsense'"],
+  [null, 'options'],
+])('wrong options of a server are named: %j', (options, name) => {
+  const { environment } = running();
+  const make = () => new ShellServer(options as never, undefined, environment, platform, 'serve');
+  expect(make).toThrow(UsageError);
+  expect(make).toThrow(name);
+});
