@@ -1,6 +1,6 @@
 /**
  * The reference pages that come from the source: docs/state-machine.md from the transition table, docs/errors.md from the
- * table of faults, docs/options.md from the rules of the options and their doc comments, and what coverage/ finds in the tests.
+ * table of faults, docs/options.md from the rules of the options and their doc comments, and what proofs/ finds in the tests.
  *
  * `npm run docs` writes them; test/docs.test.ts compares the committed files with what this gives.
  */
@@ -11,7 +11,7 @@ import { CONNECTION_RULES, type Rule, type Rules } from '../src/connection/optio
 import { type Input, type Phase, readyStateOf, TRANSITIONS } from '../src/connection/state.ts';
 import { ENDPOINT_RULES } from '../src/endpoint/options.ts';
 import { FAULTS, type FaultCode, rowOf } from '../src/errors.ts';
-import { coverage } from './coverage/pages.ts';
+import { coverage } from './proofs/pages.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 

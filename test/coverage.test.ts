@@ -1,7 +1,7 @@
 /** What must be shown is shown: every capability, threat and clause has a test, and says which. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { coverage, references } from '../scripts/coverage/pages.ts';
+import { coverage, references } from '../scripts/proofs/pages.ts';
 
 /** Not there yet, or not to be shown by a test alone. */
 const OPEN: readonly string[] = [];

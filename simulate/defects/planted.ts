@@ -68,13 +68,6 @@ export const DEFECTS: readonly Defect[] = [
     replace: 'const clean = this.exchanged || this.closeQueued;',
   },
   {
-    name: 'output has left is told after the end',
-    file: 'endpoint/outbox.ts',
-    find: `    // What the transport still writes is nobody's news.
-    this.full = false;`,
-    replace: '',
-  },
-  {
     name: 'a message leaves the queue of a client only if it was taken',
     file: 'client/outgoing-queue.ts',
     find: 'this.messages[this.first++] = null;',
