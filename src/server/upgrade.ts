@@ -2,14 +2,11 @@
 
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ServerConnection } from '../connection/server-connection.ts';
-import { UsageError } from '../errors.ts';
-import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
-import { Gate } from './gate.ts';
-import { ATTACH_RULES, type AttachOptions, type Handler, ServerSettings } from './options.ts';
-import { Server, type Source } from './server.ts';
+import { Attachment, gateFor } from './attachment.ts';
+import type { Gate } from './gate.ts';
+import type { AttachOptions, Handler } from './options.ts';
+import { Server } from './server.ts';
 
 /** A server of `node:http` or `node:https`. */
 export type UpgradeServer = HttpServer | HttpsServer;
@@ -34,27 +31,16 @@ export function attach<Context = unknown>(
   options: AttachOptions<Context> = {},
   handler?: Handler<Context>,
 ): Server<Context> {
-  if (typeof httpServer?.on !== 'function' || typeof httpServer.address !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', 'attach: the first argument must be a server of node:http or node:https');
-  }
-  const settings = new ServerSettings(ATTACH_RULES, options as AttachOptions, 'attach', {
-    best: nodePlatform,
-    open: publicPlatform,
-  });
-  if (handler !== undefined && typeof handler !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', 'attach: the handler must be a function');
-  }
-  const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
-  return new Server<Context>(gate, new Attachment(gate, httpServer));
+  const gate = gateFor(httpServer, 'node:http or node:https', options, handler);
+  return new Server<Context>(gate, new UpgradeAttachment(gate, httpServer));
 }
 
-/** What is attached to one http server. */
-class Attachment implements Source {
-  readonly gate: Gate;
+/** What is attached to one http server, perhaps beside others. */
+class UpgradeAttachment extends Attachment {
   private readonly http: UpgradeServer;
 
   constructor(gate: Gate, http: UpgradeServer) {
-    this.gate = gate;
+    super(gate, http);
     this.http = http;
     let junction = junctions.get(http);
     if (junction === undefined) {
@@ -64,72 +50,26 @@ class Attachment implements Source {
     junction.join(this);
   }
 
-  address(): ReturnType<Source['address']> {
-    return this.http.address();
-  }
-
-  get url(): string {
-    const where = this.address();
-    if (where === null) return '';
-    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
-    const { address, port } = where;
-    const wildcard = address === '::' ? 'localhost' : address === '0.0.0.0' ? '127.0.0.1' : address;
-    const secure = typeof (this.http as Partial<HttpsServer>).setSecureContext === 'function';
-    return `${secure ? 'wss' : 'ws'}://${wildcard.includes(':') ? `[${wildcard}]` : wildcard}:${port}`;
-  }
-
-  /** Until the last connection is gone further upgrades are still taken, to be answered with 503. */
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  release(): void {
+  override release(): void {
     junctions.get(this.http)?.leave(this);
-  }
-
-  ref(): void {
-    this.http.ref();
-  }
-
-  unref(): void {
-    this.http.unref();
-  }
-
-  take(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    const { method = '', url = '', httpVersion, rawHeaders } = request;
-    const { settings, environment } = this.gate;
-    if (this.gate.dropped(socket as Socket)) return;
-    // The http server's timeout for idle sockets is not for us: an open connection may be silent.
-    (socket as Partial<Socket>).setTimeout?.(0);
-    (socket as Partial<Socket>).setNoDelay?.(true);
-    const bytes = new Uint8Array(head.buffer, head.byteOffset, head.length);
-    const parsed = { method, target: url, version: httpVersion, rawHeaders };
-    const connection = ServerConnection.fromRequest(
-      parsed,
-      bytes,
-      settings.endpoint.connection,
-      environment.clock.now(),
-    );
-    const seen = { line: `${method} ${url} HTTP/${httpVersion}`, rawHeaders };
-    this.gate.admit(connection, new SocketTransport(socket, { internals: settings.internals }), seen);
   }
 }
 
 /** The one listener for the upgrades of an http server, for any number of attachments. */
 class Junction {
   private readonly http: UpgradeServer;
-  private readonly attachments: Attachment[] = [];
+  private readonly attachments: UpgradeAttachment[] = [];
 
   constructor(http: UpgradeServer) {
     this.http = http;
   }
 
-  join(attachment: Attachment): void {
+  join(attachment: UpgradeAttachment): void {
     this.attachments.push(attachment);
     if (this.attachments.length === 1) this.http.on('upgrade', this.dispatch);
   }
 
-  leave(attachment: Attachment): void {
+  leave(attachment: UpgradeAttachment): void {
     const index = this.attachments.indexOf(attachment);
     if (index < 0) return;
     this.attachments.splice(index, 1);
@@ -147,7 +87,7 @@ class Junction {
       attachments.find(({ gate }) => gate.settings.paths === null) ??
       // Nobody's: another listener may want it; else somebody has to answer 404.
       (this.http.listenerCount('upgrade') === 1 ? attachments[0] : undefined);
-    taker?.take(request, socket, head);
+    taker?.upgrade(request, socket, head);
   };
 }
 

@@ -10,14 +10,12 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ServerConnection } from '../../connection/server-connection.ts';
-import { UsageError } from '../../errors.ts';
-import { Gate } from '../../server/gate.ts';
-import { ATTACH_RULES, type AttachOptions, type Handler, ServerSettings } from '../../server/options.ts';
-import { Server, type Source } from '../../server/server.ts';
-import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../node/index.ts';
+import { Attachment, gateFor } from '../../server/attachment.ts';
+import type { Gate } from '../../server/gate.ts';
+import type { AttachOptions, Handler } from '../../server/options.ts';
+import { Server } from '../../server/server.ts';
 import { isWebSocketConnect, readConnect } from './heads.ts';
 import { Http2ServerTransport } from './stream.ts';
 
@@ -40,27 +38,16 @@ export function attach<Context = unknown>(
   options: AttachOptions<Context> = {},
   handler?: Handler<Context>,
 ): Server<Context> {
-  if (typeof http2Server?.on !== 'function' || typeof http2Server.address !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', 'attach: the first argument must be a server of node:http2');
-  }
-  const settings = new ServerSettings(ATTACH_RULES, options as AttachOptions, 'attach', {
-    best: nodePlatform,
-    open: publicPlatform,
-  });
-  if (handler !== undefined && typeof handler !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', 'attach: the handler must be a function');
-  }
-  const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
-  return new Server<Context>(gate, new Attachment(gate, http2Server));
+  const gate = gateFor(http2Server, 'node:http2', options, handler);
+  return new Server<Context>(gate, new Http2Attachment(gate, http2Server));
 }
 
 /** What is attached to one server. */
-class Attachment implements Source {
-  private readonly gate: Gate;
+class Http2Attachment extends Attachment {
   private readonly server: Http2Server | Http2SecureServer;
 
   constructor(gate: Gate, server: Http2Server | Http2SecureServer) {
-    this.gate = gate;
+    super(gate, server);
     this.server = server;
     // RFC 8441 §3: only who has this from the server may send an extended CONNECT.
     server.updateSettings?.({ enableConnectProtocol: true });
@@ -69,36 +56,10 @@ class Attachment implements Source {
     (server as Http2Server).on('upgrade', this.onUpgrade);
   }
 
-  address(): ReturnType<Source['address']> {
-    return this.server.address();
-  }
-
-  get url(): string {
-    const where = this.address();
-    if (where === null) return '';
-    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
-    const host = where.address === '::' ? 'localhost' : where.address === '0.0.0.0' ? '127.0.0.1' : where.address;
-    const secure = typeof (this.server as Partial<Http2SecureServer>).setSecureContext === 'function';
-    return `${secure ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${where.port}`;
-  }
-
-  /** Until the last connection is gone further requests are still taken, to be answered with 503. */
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  release(): void {
+  override release(): void {
     this.server.off('stream', this.onStream);
     this.server.off('connect', this.onConnect);
     (this.server as Http2Server).off('upgrade', this.onUpgrade);
-  }
-
-  ref(): void {
-    this.server.ref();
-  }
-
-  unref(): void {
-    this.server.unref();
   }
 
   private readonly onStream = (
@@ -129,21 +90,8 @@ class Attachment implements Source {
     response.end();
   };
 
-  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
-    const { method = '', url = '', httpVersion, rawHeaders } = request;
-    const { settings, environment } = this.gate;
-    if (this.gate.dropped(socket as Socket)) return;
-    (socket as Partial<Socket>).setTimeout?.(0);
-    (socket as Partial<Socket>).setNoDelay?.(true);
-    const connection = ServerConnection.fromRequest(
-      { method, target: url, version: httpVersion, rawHeaders },
-      new Uint8Array(head.buffer, head.byteOffset, head.length),
-      settings.endpoint.connection,
-      environment.clock.now(),
-    );
-    const seen = { line: `${method} ${url} HTTP/${httpVersion}`, rawHeaders };
-    this.gate.admit(connection, new SocketTransport(socket, { internals: settings.internals }), seen);
-  };
+  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>
+    this.upgrade(request, socket, head);
 }
 
 const NONE = new Uint8Array(0);

@@ -1,0 +1,101 @@
+/**
+ * What is common to WebSockets on somebody else's HTTP server, of whatever version: its address is theirs, its connections are
+ * ours, and an upgrade of HTTP/1.1 is taken in one way.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ServerConnection } from '../connection/server-connection.ts';
+import { UsageError } from '../errors.ts';
+import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
+import { Gate } from './gate.ts';
+import { ATTACH_RULES, type AttachOptions, type Handler, ServerSettings } from './options.ts';
+import type { Source } from './server.ts';
+
+/** The part of an HTTP server that is needed of it. */
+export interface HostServer {
+  address(): ReturnType<Source['address']>;
+  ref(): unknown;
+  unref(): unknown;
+  /** Only a server with TLS has it. */
+  readonly setSecureContext?: unknown;
+}
+
+/**
+ * The gate of what is attached to `host`.
+ *
+ * @throws UsageError naming what is wrong: the server, which must be one of `modules`, an option, or the handler
+ */
+export function gateFor(host: unknown, modules: string, options: object, handler: unknown): Gate {
+  const server = host as { on?: unknown; address?: unknown } | null | undefined;
+  if (typeof server?.on !== 'function' || typeof server.address !== 'function') {
+    throw new UsageError('INVALID_ARGUMENT', `attach: the first argument must be a server of ${modules}`);
+  }
+  const settings = new ServerSettings(ATTACH_RULES, options as AttachOptions, 'attach', {
+    best: nodePlatform,
+    open: publicPlatform,
+  });
+  if (handler !== undefined && typeof handler !== 'function') {
+    throw new UsageError('INVALID_ARGUMENT', 'attach: the handler must be a function');
+  }
+  return new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
+}
+
+/** Connections that come by way of an HTTP server. */
+export abstract class Attachment implements Source {
+  readonly gate: Gate;
+  private readonly host: HostServer;
+
+  constructor(gate: Gate, host: HostServer) {
+    this.gate = gate;
+    this.host = host;
+  }
+
+  abstract release(): void;
+
+  address(): ReturnType<Source['address']> {
+    return this.host.address();
+  }
+
+  get url(): string {
+    const where = this.address();
+    if (where === null) return '';
+    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
+    const { address, port } = where;
+    const name = address === '::' ? 'localhost' : address === '0.0.0.0' ? '127.0.0.1' : address;
+    const scheme = typeof this.host.setSecureContext === 'function' ? 'wss' : 'ws';
+    return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  }
+
+  /** Until the last connection is gone further requests are still taken, to be answered with 503. */
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  ref(): void {
+    this.host.ref();
+  }
+
+  unref(): void {
+    this.host.unref();
+  }
+
+  /** Takes an upgrade of HTTP/1.1. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    const { method = '', url = '', httpVersion, rawHeaders } = request;
+    const { settings, environment } = this.gate;
+    if (this.gate.dropped(socket as Socket)) return;
+    // The http server's timeout for idle sockets is not for us: an open connection may be silent.
+    (socket as Partial<Socket>).setTimeout?.(0);
+    (socket as Partial<Socket>).setNoDelay?.(true);
+    const connection = ServerConnection.fromRequest(
+      { method, target: url, version: httpVersion, rawHeaders },
+      new Uint8Array(head.buffer, head.byteOffset, head.length),
+      settings.endpoint.connection,
+      environment.clock.now(),
+    );
+    const seen = { line: `${method} ${url} HTTP/${httpVersion}`, rawHeaders };
+    this.gate.admit(connection, new SocketTransport(socket, { internals: settings.internals }), seen);
+  }
+}
