@@ -21,18 +21,9 @@ import { Outbox, type SendOptions, type SendResult, type StreamOptions } from '.
 import type { StreamSource } from './outgoing-stream.ts';
 import { type Bytes, toBytes } from './payload.ts';
 import { PendingPings } from './pending-pings.ts';
+import type { Statistics } from './statistics.ts';
 
-/** Counters of one connection. */
-export interface Statistics {
-  /** Bytes on the wire, the opening handshake included. */
-  readonly bytesReceived: number;
-  /** Bytes on the wire that were written, the opening handshake included. */
-  readonly bytesSent: number;
-  /** Messages delivered whole, or to their last fragment. */
-  readonly messagesReceived: number;
-  /** Messages queued whole. */
-  readonly messagesSent: number;
-}
+export type { Statistics };
 
 /** Who owns endpoints: a server or a client. */
 export interface Host {
@@ -67,7 +58,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   private readonly host: Host;
   private readonly driver: Driver;
   private readonly inbox: Inbox;
-  private readonly outbox: Outbox;
+  private sending: Outbox | null = null;
+  private openTold = false;
   private response: Headers | null = null;
   private pings: PendingPings | null = null;
   private closeWaiters: ((event: CloseEvent) => void)[] | null = null;
@@ -88,7 +80,6 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     this.host = host;
     this.driver = new Driver(connection, transport, environment.clock, this, settings.highWaterMark);
     this.inbox = new Inbox(this, settings, environment);
-    this.outbox = new Outbox(connection, settings, environment.clock, this);
   }
 
   /** For shells: begins to read and write. */
@@ -135,7 +126,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   /** Bytes accepted and not yet written, messages behind an open stream included. */
   get bufferedAmount(): number {
-    return this.outbox.bufferedAmount;
+    return this.sending === null ? this.connection.bufferedAmount : this.sending.bufferedAmount;
   }
 
   /** Whether more is welcome: less than `highWaterMark` is unsent. */
@@ -150,7 +141,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
       bytesReceived: received,
       bytesSent: written,
       messagesReceived: this.inbox.received,
-      messagesSent: this.outbox.sent,
+      messagesSent: this.sending === null ? 0 : this.sending.sent,
     };
   }
 
@@ -341,7 +332,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
         if (this.connection.role === 'client') this.response = event.headers;
         this.host.opened?.(this);
         this.inbox.emit('open', event);
-        this.outbox.opened = true;
+        this.openTold = true;
+        if (this.sending !== null) this.sending.opened = true;
         this.progressed();
         break;
       case 'pong':
@@ -366,7 +358,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   /** @hidden */
   progressed(): void {
-    if (this.outbox.progressed()) this.inbox.emit('drain', DRAIN);
+    if (this.sending?.progressed() === true) this.inbox.emit('drain', DRAIN);
   }
 
   /** @hidden */
@@ -414,6 +406,15 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     this.driver.touch();
   }
 
+  /** The outgoing side, made when something is first sent: an idle connection has none. */
+  private get outbox(): Outbox {
+    if (this.sending === null) {
+      this.sending = new Outbox(this.connection, this.settings, this.environment.clock, this);
+      this.sending.opened = this.openTold;
+    }
+    return this.sending;
+  }
+
   private takeRequest(event: RequestEvent): void {
     this.request = event.request;
     this.host.request?.(this, event.request);
@@ -423,7 +424,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     const { code, reason, clean, remote, error } = event;
     const close: CloseEvent = { type: 'close', code, reason, clean, remote, error };
     this.closeEvent = close;
-    this.outbox.end();
+    this.sending?.end();
     this.pings?.end();
     this.inbox.end(error);
     if (error !== null) this.inbox.emit('error', error);
