@@ -21,6 +21,7 @@ import { guard, printGuard } from './suites/guard.ts';
 import { handshake } from './suites/handshake.ts';
 import { idle } from './suites/idle.ts';
 import { overview } from './suites/overview.ts';
+import { runtimes } from './suites/runtimes.ts';
 import { scale } from './suites/scale.ts';
 import { printTargets, targets } from './suites/targets.ts';
 import { tls } from './suites/tls.ts';
@@ -40,7 +41,7 @@ const SUITES: Readonly<Record<string, (bench: Bench) => Promise<SuiteReport>>> =
 };
 const DEFAULT = ['echo', 'codec'];
 /** No part of `all`: what they print is of another form. */
-const ALONE = ['targets', 'deflate', 'guard'];
+const ALONE = ['targets', 'deflate', 'guard', 'runtimes'];
 
 const options = parseOptions(process.argv.slice(2));
 const names =
@@ -83,6 +84,14 @@ for (const name of names) {
     rows = await targets(bench);
     progress('');
     text(printTargets(rows));
+  } else if (name === 'runtimes') {
+    const report = await runtimes(bench);
+    reports.push(report.suite);
+    rows = [...(rows ?? []), ...report.targets];
+    progress('');
+    text(printTable(report.suite));
+    text(printTargets(report.targets));
+    if (!report.targets.every(({ ok }) => ok)) process.exitCode = 1;
   } else if (name === 'deflate') {
     compression = await deflate(bench);
     progress('');

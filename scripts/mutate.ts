@@ -1,114 +1,55 @@
 /**
- * Mutation testing: changes the engine in one place at a time, in a copy of the tree, and asks whether the tests of that folder notice.
+ * Mutation testing: changes the engine in one place at a time, in memory, and asks whether the engine's own tests notice.
  *
- *     npm run mutate -- [--sample 100] [--seed 1] [--only codec,handshake,extension,connection]
+ *     npm run mutate -- [--sample 800] [--seed 1] [--jobs 1] [part of a path in src…]
+ *         --budget 4        seconds that the tests of one mutant may take, of those that they take without it
+ *         --tests a,b       other tests than the engine's own
+ *         --json file       writes what became of each mutant
+ *         --again file      tries only the mutants that survived then
  *
- * Without `--sample` every mutant is tried, which takes hours. Prints the score and every survivor with its line. Each mutant runs in
- * a process of its own; one that does not end counts as noticed.
+ * Tries every mutant without `--sample`. Each is tried by the tests that come by its place, and counts as noticed if one of them
+ * fails that passes without it (scripts/mutation/worker.ts). Prints the score of each folder and the survivors; those that nobody
+ * can notice are listed with their reason (scripts/mutation/equivalents.ts) and do not count. The exit status is 1 if a score is
+ * below 85 %, or if the list names a mutant that is noticed.
+ *
+ * The whole set takes about an hour of one processor.
  */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, fork } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import ts from 'typescript';
 import { seededNumbers } from '../test/support/random.ts';
+import { EQUIVALENTS } from './mutation/equivalents.ts';
+import { type Mutant, mutantsBelow } from './mutation/mutants.ts';
+import { BROKEN, type Order, type Report, SPOILT, type Verdict } from './mutation/reports.ts';
 
-/** The tests that must notice: those of the folder, and the chapters of the RFCs that it implements. */
-const TESTS: Readonly<Record<string, readonly string[]>> = {
-  codec: ['test/codec', 'test/rfc6455', 'test/properties/codec.test.ts', 'test/properties/sharing.test.ts'],
-  handshake: ['test/handshake', 'test/rfc6455/4', 'test/threats/4a-heads.test.ts', 'test/threats/4b-client.test.ts'],
-  extension: ['test/extension', 'test/rfc7692'],
-  connection: [
-    'test/connection',
-    'test/rfc6455',
-    'test/rfc7692',
-    'test/transcripts',
-    'test/threats',
-    'test/properties',
-  ],
-};
+const FOLDERS = ['codec', 'handshake', 'extension', 'connection'];
+const TESTS = [...FOLDERS, 'rfc6455', 'rfc7692', 'transcripts', 'properties', 'threats', 'endpoint'];
+const NEEDED = 85;
+/** Milliseconds without a word after which a worker hangs. */
+const PATIENCE = 60_000;
 
-const REPLACEMENTS: Readonly<Partial<Record<ts.SyntaxKind, string>>> = {
-  [ts.SyntaxKind.PlusToken]: '-',
-  [ts.SyntaxKind.MinusToken]: '+',
-  [ts.SyntaxKind.AsteriskToken]: '/',
-  [ts.SyntaxKind.SlashToken]: '*',
-  [ts.SyntaxKind.PercentToken]: '*',
-  [ts.SyntaxKind.LessThanToken]: '<=',
-  [ts.SyntaxKind.LessThanEqualsToken]: '<',
-  [ts.SyntaxKind.GreaterThanToken]: '>=',
-  [ts.SyntaxKind.GreaterThanEqualsToken]: '>',
-  [ts.SyntaxKind.EqualsEqualsEqualsToken]: '!==',
-  [ts.SyntaxKind.ExclamationEqualsEqualsToken]: '===',
-  [ts.SyntaxKind.AmpersandAmpersandToken]: '||',
-  [ts.SyntaxKind.BarBarToken]: '&&',
-  [ts.SyntaxKind.AmpersandToken]: '|',
-  [ts.SyntaxKind.BarToken]: '&',
-  [ts.SyntaxKind.CaretToken]: '&',
-  [ts.SyntaxKind.LessThanLessThanToken]: '>>>',
-  [ts.SyntaxKind.GreaterThanGreaterThanGreaterThanToken]: '<<',
-  [ts.SyntaxKind.PlusEqualsToken]: '-=',
-  [ts.SyntaxKind.MinusEqualsToken]: '+=',
-};
-
-interface Mutant {
-  readonly folder: string;
-  readonly file: string;
-  readonly start: number;
-  readonly end: number;
-  readonly replacement: string;
+interface Tried {
+  readonly mutant: Mutant;
+  readonly verdict: Verdict;
+  readonly by: string;
 }
 
-const root = join(import.meta.dirname, '..');
-const { values } = parseArgs({
+const home = join(import.meta.dirname, '..');
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    only: { type: 'string', default: Object.keys(TESTS).join() },
+    jobs: { type: 'string', default: '1' },
+    budget: { type: 'string', default: '4' },
+    tests: { type: 'string', default: TESTS.map((name) => `test/${name}`).join() },
+    json: { type: 'string' },
+    again: { type: 'string' },
   },
 });
-
-/** Every place of a file that can be changed. */
-function* mutantsOf(folder: string, file: string): Iterable<Mutant> {
-  const text = readFileSync(join(root, file), 'utf8');
-  const tree = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
-  const mutant = (node: ts.Node, replacement: string): Mutant => {
-    return { folder, file, start: node.getStart(tree), end: node.getEnd(), replacement };
-  };
-  const queue: ts.Node[] = [tree];
-  for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-    if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isInterfaceDeclaration(node)) continue;
-    if (ts.isBinaryExpression(node)) {
-      const replacement = REPLACEMENTS[node.operatorToken.kind];
-      if (replacement !== undefined) yield mutant(node.operatorToken, replacement);
-    }
-    if (ts.isIfStatement(node)) yield mutant(node.expression, `!(${node.expression.getText(tree)})`);
-    if (ts.isConditionalExpression(node)) yield mutant(node.condition, `!(${node.condition.getText(tree)})`);
-    if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
-      yield mutant(node, node.operand.getText(tree));
-    }
-    if (node.kind === ts.SyntaxKind.TrueKeyword) yield mutant(node, 'false');
-    if (node.kind === ts.SyntaxKind.FalseKeyword) yield mutant(node, 'true');
-    if (ts.isNumericLiteral(node)) yield mutant(node, `(${node.getText(tree)} + 1)`);
-    if (ts.isExpressionStatement(node)) yield mutant(node, ';');
-    // In the order of the text.
-    const children: ts.Node[] = [];
-    ts.forEachChild(node, (child) => {
-      children.push(child);
-    });
-    queue.push(...children.reverse());
-  }
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => join(folder, name))
-    .sort();
-}
 
 /** Draws `count` of the list without order. */
 function drawn<T>(list: readonly T[], count: number, chance: () => number): T[] {
@@ -123,64 +64,156 @@ function drawn<T>(list: readonly T[], count: number, chance: () => number): T[] 
   return out;
 }
 
-/** Whether the tests fail in the copy. The whole group of processes ends with the first that fails, or with the time. */
-async function fails(copy: string, tests: readonly string[], limit: number): Promise<boolean> {
-  const words = ['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', '--reporter', 'dot', ...tests];
-  const child = spawn(process.execPath, words, { cwd: copy, stdio: 'ignore', detached: true });
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    process.kill(-child.pid!, 'SIGKILL');
-  }, limit);
-  const [status] = await once(child, 'exit');
-  clearTimeout(timer);
-  return late || status !== 0;
+// A copy, so that all processes see the same sources to the end.
+const folder = mkdtempSync(join(tmpdir(), 'sansocket-mutants-'));
+const root = join(folder, 'tree');
+for (const name of ['src', 'test', 'fuzz', 'docs', 'scripts', 'simulate', 'package.json']) {
+  cpSync(join(home, name), join(root, name), { recursive: true });
 }
-
-const folders = values.only.split(',');
-const all = folders.flatMap((folder) => {
-  if (TESTS[folder] === undefined) throw new Error(`--only: there are ${Object.keys(TESTS).join(', ')}`);
-  return filesBelow(`src/${folder}`).flatMap((file) => [...mutantsOf(folder, file)]);
+symlinkSync(join(home, 'node_modules'), join(root, 'node_modules'));
+const workers = new Set<ChildProcess>();
+/** Mutants with which a process was spoilt: by one before, if it works the second time. */
+const spoilt = new Set<Mutant>();
+process.on('exit', () => {
+  for (const worker of workers) worker.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
 });
-const chance = seededNumbers(Number(values.seed));
-const chosen = values.sample === undefined ? all : drawn(all, Number(values.sample), chance);
-console.log(`${all.length} mutants, ${chosen.length} of them tried`);
-
-const copy = mkdtempSync(join(tmpdir(), 'sansocket-mutants-'));
-process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
-for (const name of ['src', 'test', 'fuzz', 'docs', 'package.json', 'tsconfig.json', 'vitest.config.ts']) {
-  cpSync(join(root, name), join(copy, name), { recursive: true });
-}
-symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
 
-const limits = new Map<string, number>();
-for (const folder of folders) {
-  const start = performance.now();
-  if (await fails(copy, TESTS[folder]!, 600_000)) throw new Error(`the tests of ${folder} fail without a mutant`);
-  limits.set(folder, 30_000 + 4 * (performance.now() - start));
+/** Tries mutants of the queue until it is empty, in as many processes as it takes, one at a time. */
+function work(queue: Mutant[], first: boolean, ready: () => void, tried: (result: Tried) => void): Promise<void> {
+  const sources = FOLDERS.map((name) => `src/${name}`);
+  const tests = values.tests.split(',');
+  const budget = 1_000 * Number(values.budget);
+  return new Promise((resolve, reject) => {
+    const start = (isFirst: boolean): void => {
+      const order: Order = { root, sources, tests, baseline: join(folder, 'baseline.json'), first: isFirst, budget };
+      const worker = fork(join(root, 'scripts/mutation/worker.ts'), [JSON.stringify(order)], {
+        cwd: root,
+        execArgv: ['--import', 'tsx', '--max-old-space-size=2048'],
+      });
+      workers.add(worker);
+      let current: Mutant | null = null;
+      let isReady = false;
+      const hangs = setTimeout(() => worker.kill('SIGKILL'), PATIENCE);
+      const next = (): void => {
+        current = queue.shift() ?? null;
+        if (current === null) worker.disconnect();
+        else worker.send(current.id);
+      };
+      worker.on('message', (report: Report) => {
+        hangs.refresh();
+        if (report.type === 'ready') {
+          isReady = true;
+          if (isFirst) console.log(`${report.tests} tests`);
+          ready();
+          next();
+        } else if (report.type === 'tried') {
+          tried({ mutant: current!, verdict: report.verdict, by: report.by });
+          next();
+        }
+      });
+      worker.on('exit', (status, signal) => {
+        clearTimeout(hangs);
+        workers.delete(worker);
+        if (current === null && status === 0) return resolve();
+        if (current === null || !isReady || status === BROKEN) {
+          return reject(new Error(`a worker ended before its work: ${status ?? signal}`));
+        }
+        if (status !== SPOILT) {
+          tried({ mutant: current, verdict: 'never ends', by: `the process ended: ${status ?? signal}` });
+        } else if (spoilt.has(current)) {
+          tried({ mutant: current, verdict: 'survived', by: 'it spoils the process' });
+        } else {
+          spoilt.add(current);
+          queue.unshift(current);
+        }
+        start(false);
+      });
+    };
+    start(first);
+  });
 }
 
-let done = 0;
-const tally = new Map(folders.map((folder) => [folder, { noticed: 0, tried: 0 }]));
-for (const { folder, file, start, end, replacement } of chosen) {
-  const text = readFileSync(join(root, file), 'utf8');
-  const path = join(copy, relative('.', file));
-  const original = readFileSync(path, 'utf8');
-  if (original !== text) throw new Error(`${file} was changed meanwhile`);
-  writeFileSync(path, text.slice(0, start) + replacement + text.slice(end));
-  const count = tally.get(folder)!;
-  count.tried++;
-  if (await fails(copy, TESTS[folder]!, limits.get(folder)!)) {
-    count.noticed++;
-  } else {
-    const line = text.slice(0, start).split('\n').length;
-    console.log(`survived: ${file}:${line}  ${text.slice(start, end).replace(/\s+/g, ' ')}  →  ${replacement}`);
-    console.log(`          ${text.split('\n')[line - 1]!.trim()}`);
+function nameOf({ file, code, replacement }: Mutant): string {
+  return JSON.stringify([file, code, replacement]);
+}
+
+const all = mutantsBelow(
+  root,
+  FOLDERS.map((name) => `src/${name}`),
+).list;
+/** The mutants that survived an earlier run. */
+const earlier =
+  values.again === undefined
+    ? null
+    : new Set(
+        (JSON.parse(readFileSync(values.again, 'utf8')) as Tried[])
+          .filter(({ verdict }) => verdict === 'survived' || verdict === 'never run')
+          .map(({ mutant }) => nameOf(mutant)),
+      );
+const asked = all.filter((mutant) => {
+  if (earlier !== null && !earlier.has(nameOf(mutant))) return false;
+  return positionals.length === 0 || positionals.some((part) => mutant.file.includes(part));
+});
+const chosen =
+  values.sample === undefined ? asked : drawn(asked, Number(values.sample), seededNumbers(Number(values.seed)));
+console.log(`${all.length} mutants, ${chosen.length} of them to try`);
+
+const results: Tried[] = [];
+const queue = [...chosen];
+const start = performance.now();
+const tried = (result: Tried): void => {
+  results.push(result);
+  if (results.length % 250 !== 0) return;
+  const minutes = (performance.now() - start) / 60_000;
+  console.log(`${results.length} of ${chosen.length} tried, ${minutes.toFixed(1)} minutes`);
+};
+// The others need what the first finds out.
+const jobs: Promise<void>[] = [];
+await new Promise<void>((ready, failed) => {
+  const job = work(queue, true, ready, tried);
+  job.catch(failed);
+  jobs.push(job);
+});
+for (let i = 1; i < Number(values.jobs); i++) jobs.push(work(queue, false, () => {}, tried));
+await Promise.all(jobs);
+
+results.sort((a, b) => a.mutant.id - b.mutant.id);
+if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
+
+let good = true;
+for (const name of FOLDERS) {
+  const here = results.filter(({ mutant }) => mutant.file.startsWith(`src/${name}/`));
+  if (here.length === 0) continue;
+  let noticed = 0;
+  let equivalent = 0;
+  for (const { mutant, verdict } of here) {
+    const reason = reasonOf(mutant);
+    const place = `${mutant.file}:${mutant.line}  ${mutant.code}  →  ${mutant.replacement}`;
+    if (verdict === 'noticed' || verdict === 'never ends') {
+      noticed++;
+      if (reason === null) continue;
+      good = false;
+      console.log(`noticed, though listed: ${place}`);
+    } else if (reason === null) {
+      console.log(`${verdict}: ${place}`);
+    } else {
+      equivalent++;
+      console.log(`equivalent: ${place}\n    ${reason}`);
+    }
   }
-  writeFileSync(path, original);
-  if (++done % 25 === 0) console.log(`${done} of ${chosen.length} tried`);
+  const score = (100 * noticed) / (here.length - equivalent);
+  if (score < NEEDED) good = false;
+  const tried = `${here.length} tried, ${noticed} noticed, ${equivalent} equivalent`;
+  console.log(`${name}: ${score.toFixed(1)} % (${tried}, ${here.length - noticed - equivalent} survived)`);
 }
-for (const [folder, { noticed, tried }] of tally) {
-  if (tried > 0) console.log(`${folder}: ${noticed} of ${tried} noticed, ${((100 * noticed) / tried).toFixed(0)} %`);
+process.exitCode = good ? 0 : 1;
+
+/** Why nobody can notice a mutant, or null. */
+function reasonOf({ file, code, replacement }: Mutant): string | null {
+  const found = Object.entries(EQUIVALENTS[file] ?? {}).find(([, places]) => {
+    return places.includes(`${code}  →  ${replacement}`);
+  });
+  return found?.[0] ?? null;
 }

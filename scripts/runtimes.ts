@@ -6,11 +6,14 @@
  *   npm run runtimes -- deno bun            only these
  *   npm run runtimes -- --need node-22,bun  fails if one of these is missing
  */
+import { createServer as createPlainServer } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { chromium } from '../test/runtimes/chromium.ts';
 import { findHosts, type Host, type Missing, type OnLine, startRelay } from '../test/runtimes/hosts.ts';
 import type { Line } from '../test/runtimes/suite.ts';
+import { authority, local } from '../test/support/certificates.ts';
 
 interface Row {
   readonly runtime: string;
@@ -23,9 +26,10 @@ interface Row {
 
 const { wanted, needed } = readArguments(process.argv.slice(2));
 const started = performance.now();
-const peer = await startPeer();
+const peers = [await startPeer(false), await startPeer(true)] as const;
 const relay = await startRelay();
-const ports = { peer: (peer.address() as AddressInfo).port, relay: (relay.address() as AddressInfo).port };
+const [peer, securePeer] = peers.map(({ port }) => port) as [number, number];
+const ports = { peer, securePeer, relay: (relay.address() as AddressInfo).port };
 const rows: Row[] = [];
 try {
   const hosts = [...findHosts(), chromium()];
@@ -39,8 +43,7 @@ try {
     print(row);
   }
 } finally {
-  for (const client of peer.clients) client.terminate();
-  peer.close();
+  for (const { stop } of peers) stop();
   relay.close();
 }
 const total = { passed: 0, failed: 0 };
@@ -79,9 +82,9 @@ async function attempt(host: Host | Missing): Promise<Row> {
     } else if ('done' in line) {
       done = true;
     } else if ('listening' in line) {
-      const { listening, shell } = line;
+      const { listening, shell, secure = false } = line;
       clients.push(
-        visit(`ws://127.0.0.1:${listening}/`).then(
+        visit(`${secure ? 'wss' : 'ws'}://127.0.0.1:${listening}/`).then(
           () => count(shell, 'a ws client', null),
           (error: unknown) => count(shell, 'a ws client', String(error)),
         ),
@@ -133,15 +136,14 @@ function readArguments(given: readonly string[]): { wanted: readonly string[]; n
 // ── the real peers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** An echo by `ws`, with compression as far as a client wants it. */
-async function startPeer(): Promise<WebSocketServer> {
+async function startPeer(secure: boolean): Promise<{ readonly port: number; readonly stop: () => void }> {
+  const http = secure ? createServer(local) : createPlainServer();
   const server = new WebSocketServer({
-    port: 0,
-    host: '127.0.0.1',
+    server: http,
     maxPayload: 0,
     perMessageDeflate: true,
     handleProtocols: (offered) => (offered.has('echo') ? 'echo' : false),
   });
-  await new Promise((resolve) => server.once('listening', resolve));
   server.on('connection', (socket) => {
     socket.on('error', () => {});
     socket.on('message', (data, binary) => {
@@ -151,12 +153,17 @@ async function startPeer(): Promise<WebSocketServer> {
       else socket.send(data, { binary });
     });
   });
-  return server;
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const stop = () => {
+    for (const client of server.clients) client.terminate();
+    http.close();
+  };
+  return { port: (http.address() as AddressInfo).port, stop };
 }
 
 /** What a client of `ws` does with our echo; at last it stops it. */
 async function visit(url: string): Promise<void> {
-  const socket = new WebSocket(url, ['echo'], { maxPayload: 0 });
+  const socket = new WebSocket(url, ['echo'], { maxPayload: 0, ca: authority });
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   const ended = new Promise<number>((resolve) => socket.once('close', resolve));
   const next = () =>
@@ -182,7 +189,7 @@ async function visit(url: string): Promise<void> {
   socket.close(4002, 'enough');
   const code = await ended;
   if (code !== 4002) throw new Error(`closed with ${code}`);
-  const last = new WebSocket(url);
+  const last = new WebSocket(url, { ca: authority });
   await new Promise((resolve, reject) => last.once('open', resolve).once('error', reject));
   last.send('stop');
   const status = await Promise.race([

@@ -20,11 +20,25 @@ const NETWORK = [
 ] as const;
 const PROCESS = ['clock forward', 'clock back', 'freeze', 'early alarm', 'slow reader', 'terminate', 'close'] as const;
 const LISTENER = ['listener throws', 'listener rejects', 'slow listener', 'operation in a listener'] as const;
+/** Between a gateway and its backend; the phase is that of the gateway's endpoint. */
+const BACKEND = [
+  'backend shred',
+  'backend partial write',
+  'backend stall',
+  'backend slow reader',
+  'backend freeze',
+  'backend reset',
+  'backend silence',
+  'backend end',
+  'backend misframes',
+] as const;
+export type BackendFault = (typeof BACKEND)[number];
 
-export const FAULT_KINDS = [...NETWORK, ...PROCESS, ...LISTENER] as const;
+export const FAULT_KINDS = [...NETWORK, ...PROCESS, ...LISTENER, ...BACKEND] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export const LISTENER_KINDS: ReadonlySet<string> = new Set<string>(LISTENER);
+export const BACKEND_KINDS: ReadonlySet<FaultKind> = new Set<FaultKind>(BACKEND);
 const NETWORK_KINDS: ReadonlySet<string> = new Set<string>(NETWORK);
 
 /** Why a fault cannot strike in a phase; empty if it can. */
@@ -43,13 +57,18 @@ export function isFault(kind: Action['kind']): kind is FaultKind {
   return (FAULT_KINDS as readonly string[]).includes(kind);
 }
 
+function isBehind(kind: FaultKind): kind is BackendFault {
+  return BACKEND_KINDS.has(kind);
+}
+
 /** Milliseconds that may pass without breaking anything. */
-const HARMLESS = 300;
+export const HARMLESS = 300;
 
 /** Lets a fault of the network or the process strike; false if there was nothing to strike at. */
 export function strike(kind: FaultKind, peer: Peer, size: number, seed: number): boolean {
   const { end, host, session, other } = peer;
   const far = other.end;
+  if (isBehind(kind)) return session.joined?.strike(kind, size) ?? false;
   switch (kind) {
     case 'shred':
       end.shred(1 + Math.floor(size * 400));

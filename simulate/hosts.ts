@@ -37,18 +37,18 @@ class Alarms {
   }
 
   set(task: Wakeable, at: number): void {
+    const before = this.times.get(task);
+    if (before === this.earliest) this.stale = true;
     if (at === NEVER) {
-      if (this.times.delete(task)) this.stale = true;
+      this.times.delete(task);
       return;
     }
     this.times.set(task, at);
-    this.stale = true;
+    if (!this.stale && at < this.earliest) this.earliest = at;
   }
 
   cancel(task: Wakeable, at: number): void {
-    if (this.times.get(task) !== at) return;
-    this.times.delete(task);
-    this.stale = true;
+    if (this.times.get(task) === at) this.take(task);
   }
 
   due(now: number): Wakeable[] {
@@ -59,9 +59,10 @@ class Alarms {
 
   /** Whether it is still set; then it is no more. */
   take(task: Wakeable): boolean {
-    if (!this.times.delete(task)) return false;
-    this.stale = true;
-    return true;
+    const at = this.times.get(task);
+    if (at === undefined) return false;
+    if (at === this.earliest) this.stale = true;
+    return this.times.delete(task);
   }
 
   first(): Wakeable | null {

@@ -8,6 +8,11 @@ import type { Addresses, Transport, TransportSink } from '../src/transport/trans
 import type { Host } from './hosts.ts';
 import type { WireReader } from './wire.ts';
 
+/** Sees all that is written, and says what is wrong with it. */
+export interface ChunkReader {
+  read(chunk: Uint8Array): string;
+}
+
 /** How a link is before anything befalls it. */
 export interface LinkNature {
   /** Milliseconds a write takes at least and at most. */
@@ -21,8 +26,8 @@ export interface LinkNature {
 }
 
 /** One end of a link: a transport for an endpoint, and the direction that leaves from here. */
-export class LinkEnd implements Transport, TransportSink {
-  readonly reader: WireReader;
+export class LinkEnd<Reader extends ChunkReader = WireReader> implements Transport, TransportSink {
+  readonly reader: Reader;
   /** Bytes that arrived here. */
   arrived = 0;
   private readonly host: Host;
@@ -42,7 +47,7 @@ export class LinkEnd implements Transport, TransportSink {
     host: Host,
     name: string,
     nature: LinkNature,
-    reader: WireReader,
+    reader: Reader,
     chance: () => number,
     onObjection: (what: string) => void,
     onDelivery: () => void,
@@ -69,7 +74,7 @@ export class LinkEnd implements Transport, TransportSink {
     );
   }
 
-  join(other: LinkEnd): void {
+  join(other: LinkEnd<Reader>): void {
     this.inner.join(other.inner);
   }
 

@@ -1,12 +1,13 @@
 /**
- * Deterministic simulation: fleets of servers and clients over links in memory, on a virtual clock, with seeded faults, and every
- * invariant of docs/architecture.md held after every step.
+ * Deterministic simulation: fleets of servers, clients and gateways over links in memory, on a virtual clock, with seeded faults,
+ * and every invariant of docs/architecture.md held after every step.
  *
  *     npm run simulate -- [--seed 1] [--seeds 100] [--hours 0.1] [--least 0]
  *     npm run simulate -- --seed 42 --trace        one world again, with its trace
  *
- * It ends after so many seeds or hours of the real clock, whichever is first, or at the first failure: the seed, the step, the
- * actions that it needs and the end of its trace (`--brief`: without looking for these). `--least N` also fails if a cell of the table of faults has fewer than N.
+ * It says every ten seconds how far it is, and ends after so many seeds or hours of the real clock, whichever is first, when it is
+ * interrupted, or at the first failure: the seed, the step, the actions that it needs and the end of its trace (`--brief`: without
+ * looking for these). `--least N` also fails if a cell of the table of faults has fewer than N.
  */
 
 import { parseArgs } from 'node:util';
@@ -46,6 +47,7 @@ let steps = 0;
 let sessions = 0;
 let next = start + 5_000;
 let good = true;
+let interrupted = false;
 
 function report(): void {
   const seconds = (performance.now() - start) / 1_000;
@@ -65,7 +67,9 @@ async function explain(plan: Plan, message: string): Promise<void> {
   const { failure, failedAt, trace } = await new World(smallest, true).run();
   console.error(`seed ${plan.seed}, step ${failedAt}: ${failure?.message}`);
   console.error(`\nthe last of its trace:\n${trace.slice(-SHOWN).join('\n')}`);
-  const began = [...smallest.sessions, ...smallest.clients].map(({ key, startAt }) => `${key} begins at ${startAt} ms`);
+  const began = [...smallest.sessions, ...smallest.clients, ...smallest.joined].map(
+    ({ key, startAt }) => `${key} begins at ${startAt} ms`,
+  );
   console.error(`\nit takes:\n${[...began, ...smallest.actions.map(printAction)].join('\n')}`);
   console.error(`\nagain: npm run simulate -- --seed ${plan.seed} --trace`);
 }
@@ -76,7 +80,13 @@ process.on('unhandledRejection', (reason) => {
   process.exit(1);
 });
 
-while (good && worlds < seeds && performance.now() < end) {
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    interrupted = true;
+  });
+}
+
+while (good && !interrupted && worlds < seeds && performance.now() < end) {
   const plan = planOf(first + worlds);
   const outcome = await new World(plan, values.trace).run();
   steps += outcome.steps;
@@ -92,12 +102,14 @@ while (good && worlds < seeds && performance.now() < end) {
   if (performance.now() > next) {
     next = performance.now() + 10_000;
     report();
+    // Signals are heard between two worlds.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 report();
 console.log(table.print());
 const poor = table.below(least);
-if (good && poor.length > 0) {
+if (good && !interrupted && poor.length > 0) {
   console.error(`too rare:\n${poor.join('\n')}`);
   good = false;
 }

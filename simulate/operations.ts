@@ -34,6 +34,7 @@ const OPEN_MISUSES: readonly Misuse[] = [
 /** Does it on one side. `machine` is the server's, on a server. */
 export function perform(operation: Operation, peer: Peer, size: number, seed: number, machine: Machine | null): void {
   const { endpoint, session } = peer;
+  if (peer.role === 'server' && session.joined?.perform(operation, size, seed) === true) return;
   switch (operation) {
     case 'send':
       send(peer, sizeOf(size, seed), seed % 2 === 0);
@@ -80,13 +81,25 @@ function send(peer: Peer, size: number, text: boolean): void {
     session.reconnecting.send(size / 5_000);
     return;
   }
-  const descriptor: Descriptor = { number: peer.sent.length, text, size };
+  const descriptor = describe(peer, text, size);
   const before = endpoint.bufferedAmount;
   const result = endpoint.send(contentOf(descriptor));
   if (result.success && endpoint.bufferedAmount !== before + result.wireSize) {
     peer.broken(`send says ${result.wireSize} bytes, bufferedAmount says ${endpoint.bufferedAmount - before}`);
   }
   record(peer, descriptor, result);
+}
+
+/** A message; what must not go through a gateway does so only as an accident. */
+function describe(peer: Peer, text: boolean, size: number): Descriptor {
+  const { joined, world } = peer.session;
+  const descriptor = { number: peer.sent.length, text, size };
+  if (joined === null) return descriptor;
+  if (size > joined.limit / 4) peer.session.damage('too long for the gateway');
+  if (joined.without === null) return descriptor;
+  if (world.steps % 61 !== 0 || peer.session.calm) return { ...descriptor, without: joined.without };
+  peer.session.damage('what ends messages is in one');
+  return descriptor;
 }
 
 function record(peer: Peer, descriptor: Descriptor, result: SendResult): void {
@@ -102,7 +115,7 @@ function stream(peer: Peer, size: number, seed: number): void {
   const { session, endpoint } = peer;
   if (peer.streaming || endpoint.connection.midMessage || endpoint.readyState !== 'open') return;
   if (session.reconnecting !== null && peer.role === 'client') return;
-  const descriptor: Descriptor = { number: peer.sent.length, text: seed % 2 === 0, size: Math.floor(size * 3_000) };
+  const descriptor = describe(peer, seed % 2 === 0, Math.floor(size * 3_000));
   const whole = contentOf(descriptor);
   const chunks = 1 + (seed % 4);
   const length = Math.ceil(whole.length / chunks);
@@ -123,16 +136,19 @@ function stream(peer: Peer, size: number, seed: number): void {
   // It is on its way from now on: whole messages queue behind it.
   peer.accepted(descriptor, whole.length * 4 + 100);
   peer.allow(4_000_000);
-  const done = (): void => {
-    peer.streaming = false;
-  };
-  peer.owes(
-    'sendStream',
-    endpoint.sendStream(descriptor.text ? 'text' : 'binary', source()).finally(done),
-    ({ success }) => {
-      if (!success) session.damage('a stream that was cut off');
+  const sent = endpoint.sendStream(descriptor.text ? 'text' : 'binary', source()).then(
+    ({ success, code }) => {
+      peer.streaming = false;
+      // Of what was refused nothing was sent, and what waited behind it goes on.
+      if (code === 'overflow' && peer.settings.connection.refuseOverflow) peer.takeBack(descriptor);
+      else if (!success) session.damage('a stream that was cut off');
+    },
+    (error: unknown) => {
+      peer.streaming = false;
+      throw error;
     },
   );
+  peer.owes('sendStream', sent);
 }
 
 function broadcast(peer: Peer, machine: Machine, size: number, seed: number): void {

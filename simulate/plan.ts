@@ -4,9 +4,11 @@
  */
 
 import type { EndpointOptions } from '../src/endpoint/options.ts';
+import type { FrameType } from '../src/gateway/relay.ts';
+import type { Framing } from '../src/gateway/stream-framing.ts';
 import type { Phase } from '../src/index.ts';
 import { seededNumbers } from '../test/support/random.ts';
-import { FAULT_KINDS, type FaultKind, isPossible, LISTENER_KINDS } from './faults.ts';
+import { BACKEND_KINDS, FAULT_KINDS, type FaultKind, isPossible, LISTENER_KINDS } from './faults.ts';
 import type { LinkNature } from './link.ts';
 
 /** What applications do when nothing is wrong. */
@@ -58,6 +60,20 @@ export interface SessionPlan {
   readonly calm: boolean;
 }
 
+/** One connection through a gateway to a process behind it. */
+export interface JoinedPlan extends SessionPlan {
+  /** How the link between the two is. */
+  readonly behind: LinkNature;
+  /** Milliseconds until the backend has accepted. */
+  readonly dialing: number;
+  readonly framing: Framing;
+  readonly frameType: FrameType;
+  /** The longest message, in bytes. */
+  readonly limit: number;
+  /** The backend does not end when its client does. */
+  readonly stubborn: boolean;
+}
+
 /** A client that connects again. */
 export interface ClientPlan {
   readonly key: string;
@@ -79,14 +95,26 @@ export interface Plan {
   readonly clientOptions: EndpointOptions;
   readonly sessions: readonly SessionPlan[];
   readonly clients: readonly ClientPlan[];
+  readonly joined: readonly JoinedPlan[];
+  /** Of the gateways: the longest message. */
+  readonly limit: number;
   readonly actions: readonly Action[];
 }
 
 const PHASES: readonly Phase[] = ['connecting', 'open', 'close-sent', 'draining', 'failing', 'closed'];
 /** Nothing that these do may break a connection. */
 const HARMLESS: readonly FaultKind[] = ['shred', 'stall', 'partial write', 'early alarm'];
+const HARMLESS_BEHIND: readonly FaultKind[] = [
+  'backend shred',
+  'backend stall',
+  'backend partial write',
+  'backend slow reader',
+];
+/** What strikes an endpoint itself. */
+const FRONT_KINDS = FAULT_KINDS.filter((kind) => !BACKEND_KINDS.has(kind));
 const SESSIONS = 28;
 const CLIENTS = 3;
+const JOINED = 8;
 /** Attempts of one client for which there are actions. */
 const ATTEMPTS = 6;
 
@@ -159,7 +187,46 @@ export function planOf(seed: number): Plan {
     });
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) planSession(dice, `${key}.${attempt}`, false, actions);
   }
-  return { seed, duration, servers, options, clientOptions, sessions, clients, actions };
+  const limit = dice.of(Number.POSITIVE_INFINITY, 20_000);
+  const joined = Array.from({ length: JOINED }, (_, i) => joinedFrom(dice, `g${i}`, duration, limit, actions));
+  return { seed, duration, servers, options, clientOptions, sessions, clients, joined, limit, actions };
+}
+
+function joinedFrom(dice: Dice, key: string, duration: number, limit: number, actions: Action[]): JoinedPlan {
+  const calm = dice.yes(0.3);
+  const plan: JoinedPlan = {
+    key,
+    server: 0,
+    startAt: dice.upTo(duration),
+    seed: dice.seed,
+    nature: natureFrom(dice),
+    answer: calm ? { status: 101, delay: 0 } : answerFrom(dice),
+    calm,
+    // Who waits for a slow backend closes late, and then not in order.
+    behind: { ...natureFrom(dice), ...(calm ? { latency: dice.of(0, 1, 10), jitter: 0 } : {}) },
+    dialing: dice.of(0, 1, 30, 500),
+    framing: dice.of('nul', 'line', 'length-prefixed', 'length-prefixed', 'chunk'),
+    frameType: dice.of('text', 'binary', 'auto'),
+    limit,
+    stubborn: dice.yes(0.1),
+  };
+  planSession(dice, key, calm, actions);
+  const push = (kind: FaultKind, phase: Phase, at: number | null): void => {
+    const after = dice.upTo(phase === 'open' ? 60 : 3);
+    actions.push({ session: key, side: 'server', kind, at, phase, after, size: dice.unit, seed: dice.seed });
+  };
+  for (let n = 4 + dice.upTo(12); n > 0; n--) {
+    const kind = calm ? dice.of(...HARMLESS_BEHIND) : dice.of<FaultKind>(...BACKEND_KINDS, 'backend freeze');
+    const phase = dice.yes(0.25) ? 'open' : dice.of<Phase>(...PHASES, 'close-sent', 'draining', 'draining');
+    push(kind, phase, phase === 'open' && dice.yes(0.5) ? dice.upTo(10_000) : null);
+  }
+  // Seldom does a backend still speak when the gateway has closed.
+  if (!calm && dice.yes(0.4)) {
+    const phase = dice.of<Phase>('close-sent', 'draining');
+    push('backend misframes', phase, null);
+    if (phase === 'close-sent') push('close', 'open', dice.upTo(3_000));
+  }
+  return plan;
 }
 
 function planSession(dice: Dice, session: string, calm: boolean, actions: Action[]): void {
@@ -194,7 +261,7 @@ function planSession(dice: Dice, session: string, calm: boolean, actions: Action
     push(kind, dice.yes(0.4) ? { at: null } : {});
   }
   for (let n = 4 + dice.upTo(14); n > 0; n--) {
-    const kind = calm ? dice.of(...HARMLESS) : dice.of(...FAULT_KINDS);
+    const kind = calm ? dice.of(...HARMLESS) : dice.of(...FRONT_KINDS);
     const possible = PHASES.filter((phase) => isPossible(kind, phase));
     // What hits an open connection hard leaves no other phase to see: the later ones get their share.
     const phase = dice.yes(0.25) ? 'open' : dice.of(...possible, 'draining');

@@ -7,8 +7,9 @@ import { ServerEndpoint } from '../src/server/server-endpoint.ts';
 import { seededNumbers } from '../test/support/random.ts';
 import type { Fleet, Machine } from './fleet.ts';
 import type { Host } from './hosts.ts';
+import { Joined } from './joined.ts';
 import { LinkEnd, type LinkNature } from './link.ts';
-import type { Answer, Side } from './plan.ts';
+import type { Answer, JoinedPlan, Side } from './plan.ts';
 import { Peer, Violation } from './watch.ts';
 import { WireReader } from './wire.ts';
 import type { World } from './world.ts';
@@ -26,6 +27,8 @@ export interface Beginning {
   readonly clientSettings: EndpointSettings;
   readonly server: Machine;
   readonly reconnecting: Fleet | null;
+  /** Its server is a gateway, and this is behind it. */
+  readonly joined?: { readonly plan: JoinedPlan; readonly host: Host };
 }
 
 /** Two peers and the link between them. */
@@ -37,12 +40,13 @@ export class Session {
   readonly server: Peer;
   /** The client that connects again, if this is an attempt of one. */
   readonly reconnecting: Fleet | null;
+  readonly joined: Joined | null;
   /** What may have broken it; while there is nothing, all must go well. */
   readonly damages: Set<string> = new Set();
   private readonly machine: Machine;
 
   constructor(world: World, beginning: Beginning, owner: Owner = {}) {
-    const { key, seed, nature, answer, calm, client, clientSettings, server } = beginning;
+    const { key, seed, nature, answer, calm, client, clientSettings, server, joined } = beginning;
     this.world = world;
     this.key = key;
     this.calm = calm;
@@ -66,6 +70,7 @@ export class Session {
     serverEnd.join(clientEnd);
     this.client = new Peer(this, 'client', client, clientEnd, clientSettings);
     this.server = new Peer(this, 'server', server.host, serverEnd, server.settings);
+    this.joined = joined === undefined ? null : new Joined(this, joined.plan, server, joined.host);
     this.client.other = this.server;
     this.server.other = this.client;
     this.open(this.server, this.makeServer(answer));
@@ -98,7 +103,7 @@ export class Session {
   }
 
   get over(): boolean {
-    return this.client.over && this.server.over;
+    return this.client.over && this.server.over && this.joined?.over !== false;
   }
 
   private open(peer: Peer, endpoint: Endpoint): void {
@@ -110,7 +115,7 @@ export class Session {
   }
 
   private makeServer({ status, delay }: Answer): ServerEndpoint {
-    const { machine, world } = this;
+    const { machine, world, joined } = this;
     const { host, registry, settings } = machine;
     const connection = new ServerConnection(settings.connection, host.clock.now());
     const endpoint: ServerEndpoint = new ServerEndpoint(
@@ -120,16 +125,25 @@ export class Session {
       this.environment(host),
       {
         request: () => {
-          const decide = (): void => {
-            if (status === 101) connection.accept(host.clock.now());
+          const decide = (reachable = true): void => {
+            if (!reachable) this.damage('no backend');
+            if (!reachable) connection.reject(host.clock.now(), 502);
+            else if (status === 101) connection.accept(host.clock.now());
             else connection.reject(host.clock.now(), status);
             endpoint.wake();
           };
-          if (delay === 0) decide();
+          if (joined !== null && status === 101) joined.dial(decide);
+          else if (delay === 0) decide();
           else world.later(host, delay, decide);
         },
-        opened: () => registry.add(endpoint),
-        closed: () => void registry.delete(endpoint),
+        opened: () => {
+          registry.add(endpoint);
+          joined?.start();
+        },
+        closed: () => {
+          registry.delete(endpoint);
+          joined?.gone();
+        },
       },
       registry,
     );

@@ -36,7 +36,8 @@ export async function shrink(plan: Plan, fails: (plan: Plan) => Promise<boolean>
   let best = plan;
   best = { ...best, sessions: await less(best.sessions, (sessions) => ({ ...best, sessions })) };
   best = { ...best, clients: await less(best.clients, (clients) => ({ ...best, clients })) };
-  const keys = new Set([...best.sessions, ...best.clients].map(({ key }) => key));
+  best = { ...best, joined: await less(best.joined, (joined) => ({ ...best, joined })) };
+  const keys = new Set([...best.sessions, ...best.clients, ...best.joined].map(({ key }) => key));
   const of = ({ session }: Action): boolean => keys.has(session.split('.')[0]!);
   const own = { ...best, actions: best.actions.filter(of) };
   if (await fails(own)) best = own;

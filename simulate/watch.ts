@@ -50,6 +50,8 @@ export class Peer {
   streaming = false;
   private errors = 0;
   private state = 0;
+  /** Bytes of the longest message that was handed over. */
+  longest = 0;
   private largest = 0;
   private parts: Uint8Array[] = [];
   private lastPhase: Phase | null = null;
@@ -84,6 +86,8 @@ export class Peer {
   watch(endpoint: Endpoint): void {
     this.endpoint = endpoint;
     for (const type of LISTENED) endpoint.on(type, (event) => this.heard(type, event));
+    // There the relay listens.
+    if (this.role === 'server' && this.session.joined !== null) return;
     if (this.settings.connection.byFragment) {
       endpoint.on('fragment', ({ kind, data, first, last }) => {
         if (first !== (this.parts.length === 0)) this.broken(`a fragment with first ${first} in the wrong place`);
@@ -113,6 +117,10 @@ export class Peer {
       session.reconnecting.received(this, kind, data);
       return;
     }
+    if (session.joined !== null) {
+      session.joined.told(kind, data);
+      return;
+    }
     const expected = other.sent[other.delivered];
     if (expected === undefined) this.broken(`a message of ${data.length} that nobody sent`);
     else if (!isContent(expected, kind, data)) {
@@ -120,11 +128,15 @@ export class Peer {
         `message ${expected.number} (${expected.text ? 'text' : 'binary'}, ${expected.size}) came as another`,
       );
     }
-    other.delivered++;
-    if (other.delivered > 64) {
-      other.sent.splice(0, other.delivered);
-      other.delivered = 0;
-    }
+    other.arrived();
+  }
+
+  /** The other side has got the next message. */
+  arrived(): void {
+    this.delivered++;
+    if (this.delivered <= 64) return;
+    this.sent.splice(0, this.delivered);
+    this.delivered = 0;
   }
 
   private heard(type: EventName, event: unknown): unknown {
@@ -160,6 +172,7 @@ export class Peer {
     if (clean && (this.end.reader.close === null || code === 1006)) {
       this.broken('clean, but both Closes were not exchanged');
     }
+    if (this.role === 'client') this.session.joined?.clientClosed(event);
   }
 
   /** What a listener of the application does in a bad moment. */
@@ -207,6 +220,7 @@ export class Peer {
     if (bufferedAmount < connection.outgoingLength) this.broken('bufferedAmount is below outgoingLength');
     const most = maxBufferedAmount + this.largest + 4_096;
     if (bufferedAmount > most) this.broken(`has ${bufferedAmount} bytes unsent, above ${most}`);
+    if (this.role === 'server') this.session.joined?.checkBounds();
     if (this.state !== 1 && !Number.isFinite(connection.nextTimeout())) {
       this.broken(`${connection.readyState} without a deadline`);
     }
@@ -229,6 +243,14 @@ export class Peer {
     this.sent.push(descriptor);
     this.session.world.note(this.name, 'sent', descriptor.text ? 'text' : 'binary', descriptor.size);
     this.largest = Math.max(this.largest, wireSize);
+    this.longest = Math.max(this.longest, 4 * descriptor.size + 12);
+  }
+
+  /** It was refused after all. */
+  takeBack(descriptor: Descriptor): void {
+    const at = this.sent.indexOf(descriptor, this.delivered);
+    if (at < 0) this.broken(`message ${descriptor.number} was refused, and sent`);
+    this.sent.splice(at, 1);
   }
 
   /** Room for what an unfinished stream may have queued behind it. */

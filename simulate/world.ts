@@ -11,9 +11,10 @@ import { isFault, LISTENER_KINDS, strike } from './faults.ts';
 import { Fleet, Machine } from './fleet.ts';
 import { Host, WorldTime } from './hosts.ts';
 import { perform } from './operations.ts';
-import type { Action, Plan } from './plan.ts';
+import type { Action, JoinedPlan, Plan, SessionPlan } from './plan.ts';
 import { Session } from './session.ts';
 import { Table } from './table.ts';
+import { checkNoticed, judge } from './verdict.ts';
 import { type Peer, Violation } from './watch.ts';
 
 /** More steps than this in one instant: it will never come to rest. */
@@ -49,6 +50,7 @@ export class World {
   private readonly plan: Plan;
   private readonly hosts: Host[] = [];
   private readonly machines: Machine[] = [];
+  private readonly gateways: Machine[] = [];
   private readonly fleets: Fleet[] = [];
   private readonly director: Host;
   private readonly bySession: Map<string, Action[]> = new Map();
@@ -77,6 +79,19 @@ export class World {
       const settings = new EndpointSettings({ ...plan.options, platform: this.platform(plan.seed + i) });
       this.machines.push(new Machine(this.host(`server ${i}`), settings));
     }
+    // Likewise the first gateway. Their endpoints are as src/gateway makes them.
+    for (const name of ['calm gateway', 'gateway'] as const) {
+      const settings = new EndpointSettings({
+        ...plan.options,
+        delivery: 'fragment',
+        borrow: true,
+        maxBufferedAmount: null,
+        maxMessageSize: Number.isFinite(plan.limit) ? plan.limit : null,
+        platform: this.platform(plan.seed - 1),
+      });
+      this.gateways.push(new Machine(this.host(name), settings));
+    }
+    this.machines.push(...this.gateways);
   }
 
   /** Runs it to its end. */
@@ -104,18 +119,9 @@ export class World {
   private async live(): Promise<void> {
     const { plan, director } = this;
     for (const each of plan.sessions) {
-      this.later(director, each.startAt, () => {
-        const client = this.host(each.key);
-        const session = new Session(this, {
-          ...each,
-          client,
-          clientSettings: new EndpointSettings({ ...plan.clientOptions, platform: this.platform(each.seed) }),
-          server: this.machines[each.calm ? 0 : 1 + (each.server % plan.servers)]!,
-          reconnecting: null,
-        });
-        this.add(session);
-      });
+      this.begin(each, this.machines[each.calm ? 0 : 1 + (each.server % plan.servers)]!, null);
     }
+    for (const each of plan.joined) this.begin(each, this.gateways[each.calm ? 0 : 1]!, each);
     for (const each of plan.clients) {
       const fleet = new Fleet(this, each, plan, this.machines[1 + (each.server % plan.servers)]!);
       this.hosts.push(fleet.host);
@@ -128,6 +134,7 @@ export class World {
     await this.until(this.time.now + IDLE);
     if (this.failure === null) await this.checkAlive();
     for (const session of this.sessions) {
+      session.joined?.restart();
       const [one, two] = this.chance() < 0.5 ? [session.client, session.server] : [session.server, session.client];
       const side = one.over ? two : one;
       if (!side.over) side.owes('close', side.endpoint.close(1000, 'the end'));
@@ -136,6 +143,22 @@ export class World {
     for (const fleet of this.fleets) fleet.turn('stop');
     await this.until(this.time.now + IDLE);
     if (this.failure === null) this.checkEnd();
+  }
+
+  /** A client connects when its time has come; `joined`: through a gateway. */
+  private begin(each: SessionPlan, server: Machine, joined: JoinedPlan | null): void {
+    this.later(this.director, each.startAt, () => {
+      const { clientOptions } = this.plan;
+      const session = new Session(this, {
+        ...each,
+        client: this.host(each.key),
+        clientSettings: new EndpointSettings({ ...clientOptions, platform: this.platform(each.seed) }),
+        server,
+        reconnecting: null,
+        ...(joined === null ? {} : { joined: { plan: joined, host: this.host(`${each.key} backend`) } }),
+      });
+      this.add(session);
+    });
   }
 
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,13 +221,15 @@ export class World {
       const { client, server } = session;
       if (client.owed.size > 0 || server.owed.size > 0 || client.armed.length + server.armed.length > 0) continue;
       if (client.host.pending > 0 && session.reconnecting === null) continue;
-      this.judge(session);
+      if (session.joined !== null && session.joined.host.pending > 0) continue;
+      judge(session);
       this.sessions.delete(session);
       for (const peer of [client, server]) {
         const peers = this.peersOf.get(peer.host)!;
         peers.splice(peers.indexOf(peer), 1);
       }
       if (session.reconnecting === null) this.hosts.splice(this.hosts.indexOf(client.host), 1);
+      if (session.joined !== null) this.hosts.splice(this.hosts.indexOf(session.joined.host), 1);
     }
   }
 
@@ -264,6 +289,8 @@ export class World {
     const { kind, size, seed, phase } = action;
     // What is sent there goes ahead of what waits: that is another order, and a test of its own.
     if (type === 'open' && peer.session.reconnecting !== null) return undefined;
+    // An endpoint of a gateway's says nothing but what its backend says.
+    if (kind === 'operation in a listener' && peer.role === 'server' && peer.session.joined !== null) return undefined;
     this.note(peer.name, `in ${type}`, kind, 0);
     this.table.add(kind as Parameters<Table['add']>[0], phase);
     switch (kind) {
@@ -371,16 +398,9 @@ export class World {
   private async checkAlive(): Promise<void> {
     const answers: { peer: Peer; latency: number | null | undefined }[] = [];
     for (const session of this.sessions) {
+      checkNoticed(session);
       const { damages, client, server } = session;
       for (const peer of [client, server]) {
-        const { pingInterval } = peer.settings.connection;
-        const { pingInterval: theirs } = peer.other.settings.connection;
-        const cut = ['half-open', 'silence', 'last byte, silence', 'last byte, end', 'end'].some((how) =>
-          damages.has(how),
-        );
-        if (cut && Number.isFinite(pingInterval) && Number.isFinite(theirs) && !peer.over) {
-          peer.broken('nobody noticed that the peer is gone');
-        }
         if (damages.size > 0 || peer.phase !== 'open') continue;
         const answer: { peer: Peer; latency: number | null | undefined } = { peer, latency: undefined };
         answers.push(answer);
@@ -395,28 +415,9 @@ export class World {
     }
   }
 
-  /** Of a session that is over, or should be. */
-  private judge(session: Session): void {
-    const { client, server, damages } = session;
-    for (const peer of [client, server]) {
-      if (!peer.over) peer.broken('never closed');
-      if (peer.owed.size > 0) peer.broken(`owes ${[...peer.owed].map(([what, n]) => `${n} × ${what}`).join(', ')}`);
-      if (damages.size > 0) continue;
-      const { closeEvent } = peer;
-      if (!peer.opened) peer.broken('never opened, though nothing befell it');
-      if (closeEvent?.clean !== true) {
-        peer.broken(`ended with ${closeEvent?.code} ${closeEvent?.error?.code}, though nothing befell it`);
-      }
-      const lost = peer.sent.length - peer.delivered;
-      if (lost > 0 && !(peer.role === 'client' && session.reconnecting !== null)) {
-        peer.broken(`${lost} messages did not arrive, though nothing befell them`);
-      }
-    }
-  }
-
   /** Invariant 9, and that nothing is left behind. */
   private checkEnd(): void {
-    for (const session of this.sessions) this.judge(session);
+    for (const session of this.sessions) judge(session);
     for (const fleet of this.fleets) {
       const objection = fleet.objection();
       if (objection !== '') this.fail(new Violation(`${fleet.host.name} ${objection}`));

@@ -25,6 +25,7 @@ const LAYERS: readonly { readonly [group: string]: readonly string[] }[] = [
       'transport/transport.ts',
       'transport/memory.ts',
       'transport/pieces.ts',
+      'transport/buffered.ts',
       'transport/web-streams.ts',
       'transport/message-port.ts',
       'transport/timer-clock.ts',

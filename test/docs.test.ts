@@ -3,7 +3,7 @@
  * says it prints, and every link between pages leads somewhere.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,10 +11,11 @@ import { promisify } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generatedPages } from '../scripts/generate-docs.ts';
+import { blocksOf, writeBlocks } from './support/code-blocks.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-/** Inside of the repository, so that packages resolve; ignored by git. */
-const SCRATCH = `${ROOT}artifacts/docs-test/`;
+/** Inside of the repository, so that packages resolve; ignored by git; not that of another run. */
+const SCRATCH = `${ROOT}artifacts/docs-test-${process.pid}/`;
 
 const pages = [
   ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
@@ -22,14 +23,6 @@ const pages = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
-
-interface Block {
-  /** From a first line that is a comment with a file's name; other blocks import it by that name. */
-  readonly name: string;
-  readonly code: string;
-  /** What the comments `// → …` promise. */
-  readonly prints: readonly string[];
-}
 
 const withCode = pages.map((page) => ({ page, blocks: blocksOf(page) })).filter(({ blocks }) => blocks.length > 0);
 
@@ -43,10 +36,7 @@ describe('blocks of code', () => {
   beforeAll(async () => {
     const port = String(await freePort());
     for (const { page, blocks } of withCode) {
-      mkdirSync(SCRATCH + page, { recursive: true });
-      for (const { name, code } of blocks) {
-        writeFileSync(join(SCRATCH, page, name), fromSources(code, page).replaceAll('8080', port));
-      }
+      writeBlocks(join(SCRATCH, page), blocks, (code) => code.replaceAll('8080', port));
       const imports = blocks.map(({ name }) => `await import('./${name}');\n`).join('');
       writeFileSync(
         join(SCRATCH, page, 'run.ts'),
@@ -117,25 +107,6 @@ describe('the README', () => {
     expect(named.map(([, name]) => name!).filter((name) => !(name in scripts))).toEqual([]);
   });
 });
-
-function blocksOf(page: string): Block[] {
-  const text = readFileSync(ROOT + page, 'utf8');
-  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code], index) => ({
-    name: /^\/\/ ([\w-]+\.ts)\n/.exec(code!)?.[1] ?? `block-${index + 1}.ts`,
-    code: code!,
-    prints: [...code!.matchAll(/\/\/ → (.*)$/gm)].map(([, printed]) => printed!),
-  }));
-}
-
-/** The code with the package's entry points replaced by the sources they are built from. */
-function fromSources(code: string, page: string): string {
-  const { exports } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
-  const up = '../'.repeat(2 + page.split('/').length);
-  return code.replaceAll(/from 'sansocket(\/[\w/]+)?'/g, (_, path: string | undefined) => {
-    const { types } = exports[`.${path ?? ''}`] as { types: string };
-    return `from '${up}${types.replace('./dist/', 'src/').replace('.d.ts', '.ts')}'`;
-  });
-}
 
 function prose(page: string): string {
   return readFileSync(ROOT + page, 'utf8').replaceAll(/^```[\s\S]*?^```$/gm, '');

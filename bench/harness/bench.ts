@@ -97,7 +97,7 @@ export async function serverContender(
   load: LoadOptions,
 ): Promise<Contender> {
   const { server, port } = await startServer(entry, settings);
-  const raw = entry.id === 'raw' && load.mode !== 'handshake' ? 1 : 0;
+  const raw = entry.id === 'raw' && load.mode === 'echo' ? 1 : 0;
   return {
     async measure(round) {
       const { duration } = bench.options;

@@ -71,6 +71,8 @@ export const PEERS: readonly Peer[] = [
   { id: 'undici', file: 'undici.mjs', roles: ['client'], needs: { package: 'undici' }, when: 'present' },
   { id: 'deno', file: 'deno.mjs', clientFile: 'native.mjs', roles: BOTH, needs: { program: DENO }, when: 'present' },
   { id: 'bun', file: 'bun.mjs', clientFile: 'native.mjs', roles: BOTH, needs: { program: BUN }, when: 'present' },
+  { id: 'deno-shell', file: 'deno-shell.mjs', roles: SERVER, needs: { program: DENO }, when: 'asked' },
+  { id: 'bun-shell', file: 'bun-shell.mjs', roles: SERVER, needs: { program: BUN }, when: 'asked' },
   {
     id: 'uws',
     file: 'uws.mjs',
@@ -118,13 +120,15 @@ export function commandOf({ needs }: Peer, flags: readonly string[]): string[] {
 
 const programs = new Map<string, string | null>();
 
-/** The program as npm installed it into bench/peers for this platform, or as the path has it. */
+/** The program as npm installed it into bench/peers or runtimes for this platform, or as the path has it. */
 function findProgram({ name, folder, path }: Program): string | null {
   const known = programs.get(name);
   if (known !== undefined) return known;
-  const root = benchPath('peers', 'node_modules', folder);
-  const builds = existsSync(root) ? readdirSync(root) : [];
-  const candidates = [...builds.map((build) => `${root}/${build}/${path}`), name];
+  const roots = [benchPath('peers', 'node_modules', folder), benchPath('..', 'runtimes', 'node_modules', folder)];
+  const builds = roots.flatMap((root) =>
+    existsSync(root) ? readdirSync(root).map((build) => `${root}/${build}`) : [],
+  );
+  const candidates = [...builds.map((build) => `${build}/${path}`), name];
   const found = candidates.find((each) => spawnSync(each, ['--version']).status === 0) ?? null;
   programs.set(name, found);
   return found;

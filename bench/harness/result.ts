@@ -43,7 +43,7 @@ export interface SuiteReport {
 /** Samples of one peer, one a round; or the reason why there are none. */
 export type Outcome = readonly Sample[] | Error;
 
-const BASES = ['ws', 'raw', 'bun'];
+const BASES = ['ws', 'raw', 'bun', 'deno'];
 const LOAD_BOUND = 0.9;
 const SATURATED = 0.85;
 

@@ -22,11 +22,8 @@ export async function broadcast(bench: Bench): Promise<SuiteReport> {
       const load = { mode: 'broadcast', kind, size: SIZE, connections: CONNECTIONS, depth };
       const name = `${SIZE} B ${kind} to ${load.connections} connections, ${depth} a turn`;
       if (!name.includes(bench.options.filter)) continue;
-      const outcomes = await interleave(
-        bench,
-        name,
-        peersFor('server').filter((id) => id !== 'raw'),
-        (peer) => serverContender(bench, peer, { mode: 'broadcast' }, load),
+      const outcomes = await interleave(bench, name, peersFor('server'), (peer) =>
+        serverContender(bench, peer, { mode: 'broadcast' }, load),
       );
       rows.push(summarise(name, 'delivery', outcomes));
     }

@@ -3,6 +3,7 @@
 import { extensions, inflate } from './compression.ts';
 import { connection } from './connection.ts';
 import { frames } from './frames.ts';
+import { gatewayFraming } from './gateway.ts';
 import { requestHead, responseHead } from './heads.ts';
 
 export interface Target {
@@ -81,11 +82,36 @@ const EXTENSIONS = [
   '"\\1"',
 ];
 
+const STREAMS = [
+  '\0',
+  '\n',
+  '\0\0\0\x05hello',
+  '\0\0\0\0',
+  '\0\0\0\xc8',
+  '\0\0\xff\xff',
+  '\0\x01\0\0',
+  '\0\x01\0\x01',
+  '\xff\xff\xff\xff',
+  '\x1b\x40a',
+  '\x1b\x41a',
+  '\0\0\0\x01a',
+  '\0\0\0\x09123456789',
+  '\x1b\x20\0',
+  '\x1b\x3f\xc3',
+  '\xe2\x82\xac',
+  '\xf0\x9f\x98\x80',
+  '\xed\xa0\x80',
+  '{"a":[1]}',
+  '"\\"}',
+  '[[',
+];
+
 export const TARGETS: Readonly<Record<string, Target>> = {
   frames: { run: frames, words: FRAMES },
   'request-head': { run: requestHead, words: HTTP },
   'response-head': { run: responseHead, words: HTTP },
   connection: { run: connection, words: FRAMES },
+  'gateway-framing': { run: gatewayFraming, words: STREAMS },
   inflate: { run: inflate, words: DEFLATE },
   extensions: { run: extensions, words: EXTENSIONS },
 };

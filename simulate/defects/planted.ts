@@ -79,4 +79,25 @@ export const DEFECTS: readonly Defect[] = [
     find: 'code: peerClose === null ? CloseCode.abnormal : peerClose.code,',
     replace: 'code: peerClose === null ? CloseCode.abnormal : 1000,',
   },
+  {
+    name: 'a gateway uses memory again that its socket has not written',
+    file: 'gateway/backend-writer.ts',
+    find: `    if (socket.writableLength === 0) {
+      this.reclaim();`,
+    replace: `    if (socket.writableLength >= 0) {
+      this.reclaim();`,
+  },
+  {
+    name: 'a backend that was held is never read again',
+    file: 'gateway/relay.ts',
+    find: `    this.backendHeld = false;
+    this.backend.resume();`,
+    replace: '    this.backendHeld = false;',
+  },
+  {
+    name: 'a gateway drops what a client said last',
+    file: 'gateway/relay.ts',
+    find: 'backend.writer.end();',
+    replace: 'backend.destroy();',
+  },
 ];

@@ -3,10 +3,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { printableText } from '../debug/lines.ts';
+import { UsageError } from '../errors.ts';
 import { BACKENDS, type BackendKind, type BackendOptions, startBackend } from '../gateway/backends/start.ts';
 import { FRAMINGS } from '../gateway/options.ts';
 import { type Arguments, closest } from './arguments.ts';
 import { CommandError, Exit, type Io } from './io.ts';
+import { styleFor } from './style.ts';
 import type { Verb } from './verbs.ts';
 
 /** Where the document has its sockets. */
@@ -58,7 +60,8 @@ export const verb: Verb = {
     if (given.has('daemon') && io.environment[BEHIND] === undefined) return detach(io);
     const behind = io.environment[BEHIND] !== undefined && process.send !== undefined;
     const running = await startBackend(options).catch((error: unknown) => {
-      if (behind) process.send?.({ error: error instanceof Error ? error.message : String(error) });
+      const usage = error instanceof UsageError;
+      if (behind) process.send?.({ error: error instanceof Error ? error.message : String(error), usage });
       throw error;
     });
     if (behind) {
@@ -121,9 +124,15 @@ async function detach(io: Io): Promise<number> {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: { ...process.env, [BEHIND]: '1' },
   });
-  const ended = once(child, 'exit').then(() => [{ error: 'the server ended before it listened' }]);
-  const [told] = (await Promise.race([once(child, 'message'), ended])) as [{ path?: string; error?: string }];
-  if (told.error !== undefined) throw new CommandError(told.error);
+  const ended = once(child, 'exit').then(() => [{ error: 'the server ended before it listened', usage: false }]);
+  const [told] = (await Promise.race([once(child, 'message'), ended])) as [
+    { path?: string; error?: string; usage?: boolean },
+  ];
+  if (told.error !== undefined) {
+    if (told.usage === true) throw new CommandError(told.error);
+    io.stderr.write(`${styleFor(io.stderr, io.environment).red('error:')} ${printableText(told.error)}\n`);
+    return Exit.failed;
+  }
   io.stdout.write(`${child.pid} on ${told.path}\n`);
   child.unref();
   return Exit.ok;

@@ -152,6 +152,7 @@ class Decoding {
     while (at < bytes.length) {
       const header = readHeaderBits(bytes, at);
       if (header === null) {
+        if (!this.json) this.line(`${this.offset(at)}  ${this.style.yellow(hex(bytes.subarray(at)))}`);
         this.complain(`the bytes end inside a frame header, ${bytes.length - at} of it at offset ${at}`);
         return;
       }
@@ -179,7 +180,7 @@ class Decoding {
     const bytes = this.bytes.subarray(at, at + size);
     const payload = this.bytes.subarray(at + size, Math.min(end, at + size + 12));
     const more = end - at - size > payload.length ? ' …' : '';
-    this.line(`${dim(at.toString(16).padStart(8, '0'))}  ${yellow(hex(bytes))}  ${dim(`${hex(payload)}${more}`)}`);
+    this.line(`${this.offset(at)}  ${yellow(hex(bytes))}  ${dim(`${hex(payload)}${more}`)}`);
     const bit = (value: boolean) => (value ? bold('1') : '0');
     const extended = length7 < 126 ? '' : dim(` (${length7}, then ${length7 === 126 ? 16 : 64} bits)`);
     this.line(
@@ -187,6 +188,10 @@ class Decoding {
         `  opcode ${bold(`0x${opcode.toString(16)}`)} ${dim(opcodeName(opcode))}  MASK ${bit(masked)}` +
         `  length ${bold(String(length))}${extended}${key === null ? '' : `  key ${bold(hex(key).replaceAll(' ', ''))}`}`,
     );
+  }
+
+  private offset(at: number): string {
+    return this.style.dim(at.toString(16).padStart(8, '0'));
   }
 
   private tell(record: FrameRecord | FaultRecord, at: number, { size }: HeaderBits): void {

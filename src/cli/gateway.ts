@@ -1,6 +1,8 @@
 /** `sansocket gateway`: WebSocket clients to servers on UNIX sockets and TCP, and the pages that use them. */
 
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { printableText } from '../debug/lines.ts';
 import type { GatewayEvents } from '../gateway/events.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
@@ -67,8 +69,14 @@ export const verb: Verb = {
     const [extra] = given.positionals;
     if (extra !== undefined)
       throw new CommandError(`gateway takes no '${extra}': names of sockets come with the requests`);
-    const gateway = await createGateway(readOptions(given));
+    const options = readOptions(given);
     const log = new Log(given, io);
+    const processes = startProcesses(given.texts('direct'), log);
+    const direct = processes === null ? {} : ({ mode: 'direct', processes } as const);
+    const gateway = await createGateway({ ...options, ...direct }).catch((error: unknown) => {
+      for (const child of Object.values(processes ?? {})) child.kill();
+      throw error;
+    });
     log.listening(gateway);
     gateway.on('open', (event) => log.opened(event));
     gateway.on('close', (event) => log.closed(event));
@@ -84,20 +92,29 @@ export const verb: Verb = {
 
 function readOptions(given: Arguments): GatewayOptions {
   const options: Record<string, unknown> = {};
-  const direct = given.texts('direct');
+  const direct = given.texts('direct').map(readDirect);
   const routes = given.texts('route').map(readRoute);
   const docroot = given.text('docroot') ?? (routes.length === 0 && direct.length === 0 ? SOCKETS : null);
+  if (direct.length > 0 && (docroot !== null || routes.length > 0)) {
+    throw new CommandError('--direct excludes --docroot and --route: clients go to processes, and not to sockets');
+  }
   if (docroot !== null) options['docroot'] = docroot;
   if (routes.length > 0) options['routes'] = routes;
-  if (direct.length > 0) Object.assign(options, { mode: 'direct', processes: startProcesses(direct) });
-  for (const name of ['allow', 'deny', 'order', 'framing'] as const) {
+  for (const name of ['allow', 'deny'] as const) {
     const text = given.text(name);
     if (text !== null) options[name] = text;
   }
   if (given.has('protocol-as-name')) options['protocolAsName'] = true;
   if (given.has('compression')) options['compression'] = true;
+  if (given.has('unix')) {
+    for (const name of ['port', 'host']) {
+      if (given.has(name)) throw new CommandError(`--unix and --${name} exclude each other: choose one`);
+    }
+  }
   const values: Record<string, unknown> = {
-    frameType: given.text('frame-type'),
+    order: given.choice('order', ['deny-first', 'allow-first']),
+    framing: given.choice('framing', FRAMINGS),
+    frameType: given.choice('frame-type', FRAME_TYPES),
     maxMessageSize: given.size('max-message-size'),
     endCode: given.number('end-code', 1_000, 4_999),
     pingInterval: given.duration('ping-interval'),
@@ -130,14 +147,27 @@ function readRoute(text: string): Route {
   return { prefix, host: host!.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
 }
 
-function startProcesses(direct: readonly string[]): NonNullable<GatewayOptions['processes']> {
-  const processes = direct.map((text) => {
-    const [, name, file] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-    if (name === undefined || file === undefined) throw new CommandError(`--direct must be NAME=FILE, not '${text}'`);
+/** @throws CommandError unless it is NAME=FILE, and there is such a file */
+function readDirect(text: string): { readonly name: string; readonly file: string } {
+  const [, name, file] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || file === undefined) throw new CommandError(`--direct must be NAME=FILE, not '${text}'`);
+  try {
+    // As `fork` looks for it.
+    createRequire(`${process.cwd()}/`).resolve(resolve(file));
+  } catch {
+    throw new CommandError(`--direct: there is no module '${file}'`);
+  }
+  return { name, file };
+}
+
+function startProcesses(direct: readonly string[], log: Log): Record<string, ChildProcess> | null {
+  if (direct.length === 0) return null;
+  const processes = direct.map(readDirect).map(({ name, file }) => {
     const child = fork(file);
     // The gateway ends with its own signal; its processes with the channel to it.
     child.unref();
     child.channel?.unref();
+    child.on('exit', (code, signal) => log.lost(name, file, signal ?? `code ${code}`));
     return [name, child] as const;
   });
   return Object.fromEntries(processes);
@@ -182,6 +212,18 @@ class Log {
       const who = `${printableText(path ?? '')} ${remoteAddress ?? 'a peer'}`;
       this.line(this.paint.yellow(`refused ${status === 0 ? '' : `${status} `}${who}: ${printableText(reason)}`));
     }
+  }
+
+  /** A process of direct mode has ended: whoever asks for it gets 502 from now on. */
+  lost(name: string, file: string, how: string): void {
+    // Ctrl-C is for them as well.
+    if (this.io.signal.aborted) return;
+    const text = `the process of '${name}' (${file}) has ended with ${how}`;
+    if (this.json) this.emit({ type: 'warning', text });
+    else
+      this.io.stderr.write(
+        `${styleFor(this.io.stderr, this.io.environment).yellow('warning:')} ${printableText(text)}\n`,
+      );
   }
 
   private line(text: string): void {

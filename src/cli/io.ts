@@ -50,11 +50,16 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-/** A stream of Node as an output. A reader that is gone ends the process quietly: `| head` is not a failure. */
+/**
+ * A stream of Node as an output. A reader that is gone ends the process quietly: `| head` is not a failure. A disk that is full
+ * is one, told on standard error.
+ */
 export function outputOf(stream: NodeJS.WriteStream): Output {
+  let draining: Promise<void> | null = null;
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(Exit.ok);
-    throw error;
+    if (stream !== process.stderr) process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+    process.exit(Exit.failed);
   });
   return {
     isTTY: stream.isTTY === true,
@@ -62,6 +67,15 @@ export function outputOf(stream: NodeJS.WriteStream): Output {
       return stream.columns ?? 80;
     },
     write: (data) => stream.write(data),
-    drained: () => new Promise((resolve) => stream.once('drain', resolve)),
+    drained: () => {
+      // Any number may wait for it.
+      draining ??= new Promise((resolve) => {
+        stream.once('drain', () => {
+          draining = null;
+          resolve();
+        });
+      });
+      return draining;
+    },
   };
 }

@@ -22,6 +22,9 @@ export const verb: Verb = {
     if (!isValidKey(key)) {
       throw new CommandError(`'${key}' is no key: a key is 16 bytes in base64, 24 characters that end with ==`);
     }
+    if (given.has('accept') && given.positionals.length === 0) {
+      throw new CommandError('--accept needs the key that it answers');
+    }
     const accept = acceptKey(key);
     if (given.has('json')) io.stdout.write(`${JSON.stringify({ key, accept })}\n`);
     else if (given.has('accept')) io.stdout.write(`${accept}\n`);

@@ -5,6 +5,7 @@ import { printableText } from '../debug/lines.ts';
 import { UsageError, WebSocketError } from '../errors.ts';
 import { closest, parseArguments } from './arguments.ts';
 import { describeError } from './failure-text.ts';
+import { inFlags } from './flag-names.ts';
 import { generalHelp, HELP_FLAG, verbHelp } from './help.ts';
 import { CommandError, Exit, type Io } from './io.ts';
 import { styleFor } from './style.ts';
@@ -49,9 +50,10 @@ export async function run(
     return await verb.run(given, io);
   } catch (error) {
     // A UsageError is about a URL or an option that the command line gave.
-    if (error instanceof CommandError || error instanceof UsageError) {
-      return complain(io, name, error.message.replace(/^(connect|serve): /, ''));
+    if (error instanceof UsageError) {
+      return complain(io, name, inFlags(error.message.replace(/^(connect|serve|gateway|trace): /, ''), verb.flags));
     }
+    if (error instanceof CommandError) return complain(io, name, error.message);
     if (error instanceof WebSocketError || isSystemError(error)) {
       io.stderr.write(`${styleFor(io.stderr, io.environment).red('error:')} ${describeError(error as Error)}\n`);
       return Exit.failed;
@@ -69,7 +71,7 @@ function complain(io: Io, verb: string, text: string): number {
 
 function unknownVerb(name: string, verbs: readonly string[]): string {
   if (name.startsWith('-')) return `there is no option '${name}' before a verb`;
-  const meant = closest(name, verbs);
+  const meant = closest(name, [...verbs, 'help']);
   return `there is no verb '${name}'${meant === null ? `; there are ${verbs.join(', ')}` : `; did you mean '${meant}'?`}`;
 }
 

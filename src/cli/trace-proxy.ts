@@ -4,7 +4,12 @@
  */
 
 import { connect as connectNet, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TlsOptions,
+} from 'node:tls';
 import type { Address } from '../client/url.ts';
 import type { Side } from '../debug/records.ts';
 import { WireReader } from '../debug/wire-reader.ts';
@@ -14,12 +19,15 @@ import type { TracePrinter } from './trace-printer.ts';
 
 const HEAD_LIMITS = { maxHeadSize: 65_536, maxRequestLine: 16_384, maxHeaders: 200 };
 const MOST_CONNECTIONS = 1_000;
+const HANDSHAKE_TIMEOUT = 10_000;
 
 /** Where and how a proxy works. */
 export interface ProxyOptions {
   readonly to: Address;
-  /** For `node:tls`; null for plain TCP. */
+  /** To the server, for `node:tls`; null for plain TCP. */
   readonly tls: ConnectionOptions | null;
+  /** From clients; null for plain TCP. */
+  readonly listenTls: TlsOptions | null;
   /** Leaves Host and Origin as they came. */
   readonly keepHost: boolean;
   /** Bytes of each payload that are kept for printing. */
@@ -32,13 +40,27 @@ export class TraceProxy {
   private readonly printer: TracePrinter;
   private readonly server: Server;
   private readonly pairs: Set<Pair> = new Set();
+  private readonly sockets: Set<Socket> = new Set();
   private readonly startedAt: number = performance.now();
   private count = 0;
 
   constructor(options: ProxyOptions, printer: TracePrinter) {
     this.options = options;
     this.printer = printer;
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+    const common = { allowHalfOpen: true, noDelay: true };
+    const accept = (socket: Socket) => this.accept(socket);
+    const { listenTls } = options;
+    if (listenTls === null) {
+      this.server = createServer(common, accept);
+    } else {
+      this.server = createTlsServer({ ...common, ...listenTls, handshakeTimeout: HANDSHAKE_TIMEOUT }, accept);
+      this.server.on('tlsClientError', (error: Error, socket: Socket) => this.notSecured(error, socket));
+      // Those that are in their handshake belong to no pair yet.
+      this.server.on('connection', (socket: Socket) => {
+        this.sockets.add(socket);
+        socket.once('close', () => this.sockets.delete(socket));
+      });
+    }
     this.server.maxConnections = MOST_CONNECTIONS;
   }
 
@@ -55,12 +77,24 @@ export class TraceProxy {
     return new Promise((resolve) => {
       this.server.close(() => resolve());
       for (const pair of this.pairs) pair.destroy();
+      for (const socket of this.sockets) socket.destroy();
     });
+  }
+
+  private now(): number {
+    return performance.now() - this.startedAt;
+  }
+
+  private notSecured(error: Error, socket: Socket): void {
+    socket.destroy();
+    // What OpenSSL says stands in a line of its own with places in its source.
+    const { reason, code, message } = error as Error & { reason?: string; code?: string };
+    this.printer.note(this.now(), ++this.count, `no TLS with the client: ${reason ?? code ?? message}`, true);
   }
 
   private accept(client: Socket): void {
     const number = ++this.count;
-    const pair = new Pair(client, number, this.options, this.printer, () => performance.now() - this.startedAt);
+    const pair = new Pair(client, number, this.options, this.printer, () => this.now());
     this.pairs.add(pair);
     client.once('close', () => this.pairs.delete(pair));
   }

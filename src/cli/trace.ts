@@ -1,11 +1,12 @@
 /** `sansocket trace`: shows every frame of a connection, as its client or as a proxy in the middle. */
 
+import type { TlsOptions } from 'node:tls';
 import { domainToASCII } from 'node:url';
 import { connect } from '../client/connect.ts';
 import { type Address, parseUrl } from '../client/url.ts';
 import type { DebugRecord } from '../debug/options.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
-import { clientTls } from '../transport/node/tls.ts';
+import { clientTls, serverTls } from '../transport/node/tls.ts';
 import type { Arguments } from './arguments.ts';
 import { CONNECT_FLAGS, connectOptions, tlsOptions, urlOf, withScheme } from './connect-flags.ts';
 import { FILTER_HELP } from './filter.ts';
@@ -41,6 +42,8 @@ export const verb: Verb = {
     listen: { short: 'l', value: 'PORT', help: 'be a proxy on this port of 127.0.0.1; 0 for any that is free' },
     to: { short: 't', value: 'URL', help: 'where the proxy goes on to' },
     host: { value: 'HOST', help: 'listen on this address instead' },
+    'listen-cert': { value: 'FILE', help: 'wss for clients of the proxy: its certificate; with --listen-key' },
+    'listen-key': { value: 'FILE', help: 'the private key of --listen-cert' },
     'keep-host': { help: 'pass Host and Origin on as they come; by default they become those of --to' },
     filter: { short: 'f', value: 'TERMS', help: 'print only what passes; see below' },
     headers: { help: 'print the headers of the handshake; credentials are left out' },
@@ -66,6 +69,10 @@ export const verb: Verb = {
   examples: [
     ['sansocket trace wss://echo.example.test/ -m hello --wait 1s', 'one message there and back'],
     ['sansocket trace --listen 9000 --to ws://localhost:8080', 'what a browser says to localhost:8080, by way of 9000'],
+    [
+      'sansocket trace -l 9000 -t :8080 --listen-cert cert.pem --listen-key key.pem',
+      'the same for clients that want wss',
+    ],
     ["sansocket trace -l 9000 -t :8080 --filter 'data up,violation'", 'messages of clients, and whatever is wrong'],
   ],
   run: async (given, io) => {
@@ -75,7 +82,7 @@ export const verb: Verb = {
     const port = given.number('listen', 0, 65_535);
     const to = given.text('to');
     if (port === null && to === null) {
-      for (const name of ['host', 'keep-host']) {
+      for (const name of ['host', 'keep-host', 'listen-cert', 'listen-key']) {
         if (given.has(name)) throw new CommandError(`--${name} means nothing without --listen`);
       }
       return traceClient(given, io, printer, previewSize);
@@ -151,17 +158,36 @@ async function traceProxy(
   }
   const to: Address = parseUrl(url, domainToASCII);
   const tls = tlsOptions(given);
-  if (tls !== null && !to.secure)
-    throw new CommandError('TLS options mean nothing with a URL that is not wss: or https:');
+  if (tls !== null && !to.secure) {
+    throw new CommandError(
+      'TLS options mean nothing with a --to that is neither wss: nor https:; for clients of the proxy there are ' +
+        '--listen-cert and --listen-key',
+    );
+  }
   const secure = to.secure ? clientTls(tls ?? {}, to.hostname, 'trace') : null;
-  const proxy = new TraceProxy({ to, tls: secure, keepHost: given.has('keep-host'), previewSize }, printer);
+  const listenTls = listenTlsOf(given);
+  const keepHost = given.has('keep-host');
+  const proxy = new TraceProxy({ to, tls: secure, listenTls, keepHost, previewSize }, printer);
   const host = given.text('host') ?? '127.0.0.1';
   const chosen = await proxy.listen(port, host);
-  const shown = `ws://${host.includes(':') ? `[${host}]` : host}:${chosen}`;
+  const shown = `${listenTls === null ? 'ws' : 'wss'}://${host.includes(':') ? `[${host}]` : host}:${chosen}`;
   if (given.has('json'))
     io.stdout.write(`${JSON.stringify({ type: 'listening', url: shown, port: chosen, to: url })}\n`);
   else io.stdout.write(`tracing ${styleFor(io.stdout, io.environment).bold(shown)} -> ${url}\n`);
   if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }));
   await proxy.close();
   return printer.violations > 0 ? Exit.violation : Exit.ok;
+}
+
+function listenTlsOf(given: Arguments): TlsOptions | null {
+  const [cert, key] = [given.text('listen-cert'), given.text('listen-key')];
+  if (cert === null && key === null) return null;
+  if (cert === null || key === null)
+    throw new CommandError('wss for clients needs both --listen-cert and --listen-key');
+  try {
+    return serverTls({ cert, key }, 'trace');
+  } catch (error) {
+    // --cert and --key are about the other side.
+    throw new CommandError((error as Error).message.replace(/^trace: /, '').replace(/'tls\.(\w+)'/, '--listen-$1'));
+  }
 }

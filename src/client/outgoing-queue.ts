@@ -4,11 +4,10 @@
  */
 
 import { pureText } from '../codec/utf8.ts';
-import { checkFragmentSize, checkText, loneSurrogate } from '../connection/checks.ts';
+import { checkText, loneSurrogate } from '../connection/checks.ts';
 import { type Rules, readOptions } from '../connection/options.ts';
-import type { SendOptions } from '../endpoint/outbox.ts';
+import { checkSendOptions, type SendOptions } from '../endpoint/outbox.ts';
 import { type Bytes, toBytes } from '../endpoint/payload.ts';
-import { UsageError } from '../errors.ts';
 
 /** Bounds of what waits while there is no connection. */
 export interface QueueOptions {
@@ -80,11 +79,7 @@ export class OutgoingQueue {
    * @throws UsageError as `Endpoint.send` does
    */
   prepare(data: string | Bytes, options: SendOptions | undefined): Waiting {
-    const { binary, fragmentSize } = options ?? {};
-    if (binary !== undefined && typeof binary !== 'boolean') {
-      throw new UsageError('INVALID_ARGUMENT', 'send: binary must be true or false');
-    }
-    checkFragmentSize(fragmentSize);
+    if (options !== undefined) checkSendOptions(options);
     const copied = options === undefined ? undefined : { ...options };
     if (typeof data === 'string') {
       const size = pureText.byteLength(data);

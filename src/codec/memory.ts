@@ -20,6 +20,8 @@ const SMALL = 512;
 const SMALL_SLAB = 16_384;
 const MIDDLE = 16_384;
 const MIDDLE_SLAB = 65_536;
+/** Slabs that nobody holds are kept up to this number. */
+const MOST_SPARE = 4;
 /** The unit of the pool's sizes, and how much of it may lie unused. */
 const PAGE = 4_096;
 const MOST_FREE = 67_108_864;
@@ -77,10 +79,6 @@ export class Slab implements Owner {
     if (--this.holders !== 0) return;
     this.used = 0;
     this.memory.putBack(this);
-  }
-
-  get idle(): boolean {
-    return this.holders === 0;
   }
 
   /** How many refer to it. */
@@ -193,30 +191,30 @@ export class Memory {
     return bytes.length === size ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, size);
   }
 
-  /** The slab that output is appended to now, with room for `size` bytes behind `used`. */
+  /** The slab that output is appended to now, with room for `size` bytes behind `used`; at most `Slab.SIZE`. */
   slabFor(size: number): Slab {
     let slab = this.slab;
     if (slab !== null && slab.used + size <= slab.bytes.length) return slab;
-    slab =
-      size > Slab.SIZE
-        ? new Slab(this, this.allocate(size, true))
-        : (this.spare.pop() ?? new Slab(this, this.allocate(Slab.SIZE, true)));
-    if (size <= Slab.SIZE) this.slab = slab;
+    slab = this.freshSlab();
+    this.slab = slab;
     return slab;
   }
 
   /** A slab that the caller alone writes to; `retain()` it. */
   takeSlab(): Slab {
-    const slab = this.spare.pop() ?? new Slab(this, this.allocate(Slab.SIZE, true));
+    const slab = this.freshSlab();
     // Whoever has a region in it never finds room behind that.
     slab.used = slab.bytes.length;
     return slab;
   }
 
+  private freshSlab(): Slab {
+    return this.spare.pop() ?? new Slab(this, this.exact(Slab.SIZE, true));
+  }
+
   /** A slab that nobody holds any more. */
   putBack(slab: Slab): void {
-    if (slab === this.slab || slab.bytes.length !== Slab.SIZE || this.spare.length >= 4) return;
-    this.spare.push(slab);
+    if (slab !== this.slab && this.spare.length < MOST_SPARE) this.spare.push(slab);
   }
 
   /** A buffer of at least `size` bytes from the pool, and at most a quarter more; `release()` it. */

@@ -89,8 +89,7 @@ export class Utf8Validator {
 /** One step of the automaton of RFC 3629 section 4. */
 function advance(state: number, byte: number): number {
   switch (state) {
-    case LEAD:
-      if (byte < 0x80) return LEAD;
+    case LEAD: // Never ASCII: `scan` has taken it.
       if (byte < 0xc2) return REJECTED; // A continuation byte, or C0 and C1: overlong.
       if (byte < 0xe0) return ONE_MORE;
       if (byte < 0xf0) return byte === 0xe0 ? AFTER_E0 : byte === 0xed ? AFTER_ED : TWO_MORE;

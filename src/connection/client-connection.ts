@@ -174,7 +174,7 @@ export class ClientConnection extends Connection {
     }
     const agreed = agreeExtensions(answers, extensions);
     if (agreed === null) {
-      this.failOpening('EXTENSION_UNREQUESTED', headers.get('sec-websocket-extensions') ?? '');
+      this.failOpening('EXTENSION_UNREQUESTED', headers.get('sec-websocket-extensions')!);
       return;
     }
     this.key = '';

@@ -12,7 +12,7 @@ import { ApplicationError, type FailureError, type FaultCode, failure, rowOf, Tr
 import { TransformChain } from '../extension/chain.ts';
 import type { PayloadTransform } from '../extension/extension.ts';
 import type { Headers } from '../handshake/headers.ts';
-import { controlPayload, notOpen } from './checks.ts';
+import { checkBytes, checkTime, controlPayload, notOpen } from './checks.ts';
 import { ControlBudget } from './control-budget.ts';
 import { Ending } from './ending.ts';
 import type { ClosingEvent, ConnectionEvent } from './events.ts';
@@ -80,6 +80,7 @@ export abstract class Connection {
 
   /** @internal */
   protected constructor(role: Role, settings: Settings, startedAt: number) {
+    checkTime(startedAt);
     this.role = role;
     this.settings = settings;
     this.now = startedAt;
@@ -110,6 +111,7 @@ export abstract class Connection {
   }
 
   private take(bytes: Uint8Array, length: number, now: number, borrowed: boolean): void {
+    checkBytes(bytes);
     this.advance(now);
     this.bytesReceived += length;
     switch (this.phase) {
@@ -262,11 +264,12 @@ export abstract class Connection {
    * Sends one fragment of a message; `last` ends it. Control frames may go in between, other messages may not (RFC 6455
    * section 5.4). Whether extensions may compress the message is said with its first fragment.
    *
-   * @returns the bytes it takes on the wire, header included
+   * @returns the bytes it takes on the wire, header included; 0 if too much is unsent to begin a message, -1 if an extension
+   * could not take it: then nothing was sent of it
    * @throws UsageError when the connection is not open, another kind is under way, or text is not UTF-8
    */
   sendFragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean, compress = true): number {
-    return this.sender.fragment(kind, bytes, last, compress);
+    return this.sender.fragment(kind, bytes, last, compress) || this.overflow();
   }
 
   /** Whether `sendFragment` began a message that has not ended. */
@@ -359,7 +362,9 @@ export abstract class Connection {
    * waited counts from `now`.
    */
   advance(now: number): void {
-    if (now > this.now) this.now = now;
+    if (now <= this.now) return;
+    checkTime(now);
+    this.now = now;
   }
 
   /** When `handleTimeout` wants to be called, or `Infinity`. */
@@ -590,7 +595,8 @@ export abstract class Connection {
     this.deadline = this.now + this.settings.closeTimeout;
   }
 
-  private overflow(): 0 {
+  /** @internal A message comes, and there is no room. */
+  overflow(): 0 {
     if (!this.settings.refuseOverflow) this.failWith(failure('OUTGOING_OVERFLOW'));
     return 0;
   }

@@ -86,7 +86,7 @@ export class MessageAssembler {
       this.runStart = start;
       this.runEnd = end;
     } else if (this.run === bytes) {
-      if (start !== this.runEnd) bytes.copyWithin(this.runEnd, start, end);
+      bytes.copyWithin(this.runEnd, start, end);
       this.runEnd += end - start;
     } else {
       this.spill(expected);

@@ -8,7 +8,7 @@ import { Opcode } from '../codec/opcode.ts';
 import { Utf8Validator } from '../codec/utf8.ts';
 import { UsageError } from '../errors.ts';
 import type { TransformChain } from '../extension/chain.ts';
-import { checkBytes, checkCompress, checkFragmentSize, checkText, encodeText, loneSurrogate } from './checks.ts';
+import { checkBytes, checkFlag, checkFragmentSize, checkKind, checkText, encodeText, loneSurrogate } from './checks.ts';
 import type { Settings } from './options.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { SharedFrame } from './shared-frames.ts';
@@ -32,6 +32,8 @@ interface FragmentedMessage {
 
 /** Cuts messages into frames. Most methods return the bytes on the wire, headers included. */
 export class MessageSender {
+  /** What an extension threw that could not take a message. */
+  refusal: unknown = null;
   private readonly outgoing: Outgoing;
   private readonly settings: Settings;
   private readonly chain: TransformChain | null;
@@ -107,10 +109,15 @@ export class MessageSender {
     return frame.bytes.length;
   }
 
-  /** One fragment of a message. What an extension throws leaves the message as it was. */
+  /**
+   * One fragment of a message; 0 if too much is unsent to begin one, -1 if an extension could not take it. The message is as it
+   * was then.
+   */
   fragment(kind: 'text' | 'binary', bytes: Uint8Array, last: boolean, compress: boolean): number {
+    checkKind(kind);
     checkBytes(bytes);
-    checkCompress(compress);
+    checkFlag('last', last);
+    checkFlag('compress', compress);
     if (this.fragmented !== null && this.fragmented.kind !== kind) {
       throw new UsageError('INVALID_STATE', `a fragmented ${this.fragmented.kind} message is under way: end it first`);
     }
@@ -124,12 +131,18 @@ export class MessageSender {
     if (validator !== null && (!validator.push(bytes, 0, bytes.length) || (last && !validator.complete))) {
       throw new UsageError('INVALID_ARGUMENT', 'the fragment to send as text is not UTF-8');
     }
+    if (message.first && this.full) return 0;
     let payload = bytes;
     let first: number = message.first ? Opcode[kind] : Opcode.continuation;
     if (this.chain !== null && message.compress) {
-      const encoded = this.chain.encodePiece(bytes, message.first, last);
-      payload = encoded.payload;
-      if (message.first) first |= encoded.rsvBits;
+      try {
+        const encoded = this.chain.encodePiece(bytes, message.first, last);
+        payload = encoded.payload;
+        if (message.first) first |= encoded.rsvBits;
+      } catch (error) {
+        this.refusal = error;
+        return -1;
+      }
     }
     message.validator = validator;
     this.fragmented = last ? null : message;
@@ -156,7 +169,7 @@ export class MessageSender {
   private unless(full: boolean, opcode: Opcode, bytes: Uint8Array, options: SendOptions | undefined): number {
     const size = options?.fragmentSize;
     checkFragmentSize(size);
-    checkCompress(options?.compress);
+    if (options?.compress !== undefined) checkFlag('compress', options.compress);
     if (full) return 0;
     let payload = bytes;
     let first: number = opcode;
@@ -179,7 +192,8 @@ export class MessageSender {
   private changed(kind: 'text' | 'binary', bytes: Uint8Array): { payload: Uint8Array; rsvBits: number } | null {
     try {
       return this.chain === null ? { payload: bytes, rsvBits: 0 } : this.chain.encode(bytes, kind);
-    } catch {
+    } catch (error) {
+      this.refusal = error;
       return null;
     }
   }

@@ -55,11 +55,11 @@ export interface ConnectionOptions {
   readonly earlyData?: 'accept' | 'refuse';
   /** From the start (accept or connect, TLS included) to open. Default 10,000. */
   readonly handshakeTimeout?: number | null;
-  /** For the peer's Close, and then for its end of the transport. Default 5,000. */
+  /** For the peer's Close, then for its end of the transport, then for listeners that are still busy. Default 5,000. */
   readonly closeTimeout?: number | null;
   /** Silence after which a ping is sent. Default 25,000. */
   readonly pingInterval?: number | null;
-  /** How long a ping may stay unanswered in silence. Default 20,000. */
+  /** How long a ping may stay unanswered in silence, and how long `ping()` waits at all. Default 20,000. */
   readonly pongTimeout?: number | null;
   /** Whether pings are answered at once. Default true. */
   readonly autoPong?: boolean;
@@ -86,9 +86,11 @@ type Kind = 'size' | 'count' | 'duration' | 'boolean' | 'list' | 'object' | 'fun
 /** The rule of one option. */
 export interface Rule {
   readonly kind: Kind;
-  readonly default: unknown;
+  readonly default?: unknown;
   /** `null` turns it off. */
   readonly nullable?: boolean;
+  /** The methods that an object must have. */
+  readonly has?: readonly string[];
 }
 
 /** A table of options by name. */
@@ -127,15 +129,10 @@ export const CONNECTION_RULES = {
  * @throws UsageError naming the option, what it is and what it may be
  */
 export function readOptions(rules: Rules, given: object, where: string): Record<string, unknown> {
-  if (typeof given !== 'object' || given === null) {
-    throw new UsageError('INVALID_OPTION', `${where}: options must be an object, not ${show(given)}`);
-  }
+  checkRecord(given, where);
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(rules, name)) {
-      throw new UsageError(
-        'INVALID_OPTION',
-        `${where}: there is no option '${name}'; known are ${Object.keys(rules).join(', ')}`,
-      );
+      throw wrong(`${where}: there is no option '${name}'; known are ${Object.keys(rules).join(', ')}`);
     }
   }
   const values: Record<string, unknown> = {};
@@ -146,17 +143,26 @@ export function readOptions(rules: Rules, given: object, where: string): Record<
       values[name] = rule.default;
       continue;
     }
-    const wanted = value === null && rule.nullable === true ? '' : complaint(rule.kind, value);
+    const wanted = value === null && rule.nullable === true ? '' : complaint(rule, value);
     if (wanted !== '') {
       const off = rule.nullable === true ? ' (or null for off)' : '';
-      throw new UsageError('INVALID_OPTION', `${where}: option '${name}' must be ${wanted}${off}, not ${show(value)}`);
+      throw wrong(`${where}: option '${name}' must be ${wanted}${off}, not ${show(value)}`);
     }
     values[name] = value;
   }
   return values;
 }
 
-function complaint(kind: Kind, value: unknown): string {
+/** @throws UsageError unless options are an object */
+export function checkRecord(given: unknown, where: string): void {
+  if (!isRecord(given)) throw wrong(`${where}: options must be an object, not ${show(given)}`);
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function complaint({ kind, has }: Rule, value: unknown): string {
   if (typeof kind !== 'string') {
     return kind.includes(value as string) ? '' : kind.map((each) => `'${each}'`).join(' or ');
   }
@@ -171,7 +177,8 @@ function complaint(kind: Kind, value: unknown): string {
     case 'list':
       return Array.isArray(value) ? '' : 'an array';
     case 'object':
-      return typeof value === 'object' && value !== null ? '' : 'an object';
+      if (isRecord(value) && (has === undefined || hasMethods(value, has))) return '';
+      return `an object${has === undefined ? '' : ` with ${has}`}`;
     default:
       return typeof value === kind ? '' : `a ${kind}`;
   }
@@ -253,7 +260,7 @@ export class Settings {
     this.textAsBytes = o.text === 'bytes';
     this.extensions = [...o.extensions];
     for (const extension of this.extensions) checkExtension(extension);
-    checkPlatform(o.platform);
+    readOptions(PLATFORM_RULES, o.platform, 'connection: platform');
     this.text = o.platform.text ?? pureText;
     this.memory = o.platform.allocate === undefined ? Memory.shared : Memory.of(o.platform.allocate);
     this.keys = o.platform.random === undefined ? null : MaskKeys.of(o.platform.random);
@@ -293,31 +300,24 @@ export class Settings {
   }
 }
 
-function checkPlatform({ random, text, allocate, deflate }: Platform): void {
-  for (const [name, part] of Object.entries({ random, allocate })) {
-    if (part !== undefined && typeof part !== 'function') {
-      throw new UsageError(
-        'INVALID_OPTION',
-        `connection: option 'platform.${name}' must be a function, not ${show(part)}`,
-      );
-    }
-  }
-  if (text !== undefined && typeof (text as TextCodec | null)?.decode !== 'function') {
-    throw new UsageError('INVALID_OPTION', `connection: option 'platform.text' must be a TextCodec, not ${show(text)}`);
-  }
-  if (deflate !== undefined && typeof (deflate as DeflateCodec | null)?.deflater !== 'function') {
-    throw new UsageError(
-      'INVALID_OPTION',
-      `connection: option 'platform.deflate' must be a DeflateCodec, not ${show(deflate)}`,
-    );
-  }
-}
+const PLATFORM_RULES: Rules = {
+  random: { kind: 'function' },
+  text: { kind: 'object', has: ['decode'] },
+  allocate: { kind: 'function' },
+  deflate: { kind: 'object', has: ['deflater'] },
+};
 
 function checkExtension(extension: Extension): void {
-  if (typeof extension?.name !== 'string' || typeof extension.accept !== 'function') {
-    throw new UsageError('INVALID_OPTION', "connection: each of 'extensions' must be an Extension");
-  }
-  if (!Number.isInteger(extension.rsvBits) || (extension.rsvBits & ~0x70) !== 0) {
-    throw new UsageError('INVALID_OPTION', `connection: extension '${extension.name}' must claim RSV bits within 0x70`);
-  }
+  const { name, rsvBits } = Object(extension) as Extension;
+  const isExtension = typeof name === 'string' && hasMethods(extension, ['offer', 'accept', 'agree']);
+  if (isExtension && Number.isInteger(rsvBits) && (rsvBits & ~0x70) === 0) return;
+  throw wrong("connection: each of 'extensions' must be an Extension");
+}
+
+function wrong(text: string): UsageError {
+  return new UsageError('INVALID_OPTION', text);
+}
+
+function hasMethods(part: object, methods: readonly string[]): boolean {
+  return methods.every((method) => typeof (part as Record<string, unknown>)[method] === 'function');
 }

@@ -3,15 +3,7 @@
  * nothing behind it is looked at until `accept()`.
  */
 
-import {
-  type FailureError,
-  type FaultCode,
-  failure,
-  HandshakeError,
-  rowOf,
-  TimeoutError,
-  UsageError,
-} from '../errors.ts';
+import { type FailureError, type FaultCode, failure, HandshakeError, TimeoutError, UsageError } from '../errors.ts';
 import type { ExtensionOffer } from '../extension/extension.ts';
 import { HeadParser } from '../handshake/head-parser.ts';
 import { isToken, parseExtensions } from '../handshake/header-grammar.ts';
@@ -102,7 +94,7 @@ export class ServerConnection extends Connection {
     }
     const headers = request.readHeaders();
     const offers =
-      settings.extensions.length === 0 ? NO_OFFERS : parseExtensions(headers.getAll('sec-websocket-extensions'));
+      settings.extensions.length === 0 ? null : parseExtensions(headers.getAll('sec-websocket-extensions'));
     if (settings.refuseEarlyData && this.incoming.queue.length > 0) {
       this.request = null;
       this.failOpening('EARLY_DATA', '');
@@ -112,7 +104,7 @@ export class ServerConnection extends Connection {
     let response: Uint8Array;
     try {
       response = formatAccept({
-        key: headers.get('sec-websocket-key') ?? '',
+        key: headers.get('sec-websocket-key')!,
         subprotocol: subprotocol === '' ? null : subprotocol,
         extensions: header,
         headers: [...(options.headers ?? [])],
@@ -187,7 +179,7 @@ export class ServerConnection extends Connection {
 
   /** @internal */
   protected override failOpening(code: FaultCode, detail: string, error: FailureError = failure(code, detail)): void {
-    if (rowOf(code).status !== undefined) this.outgoing.append(rejectionFor(code, detail));
+    this.outgoing.append(rejectionFor(code, detail));
     this.deciding = false;
     this.parser = null;
     this.refuse(error);

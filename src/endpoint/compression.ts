@@ -41,7 +41,7 @@ export function withCompression(
 
 /** Clients with the same options share an extension, and so what it shares among its connections. */
 function extensionFor(options: PermessageDeflateOptions, codec: DeflateCodec): Extension {
-  const made = permessageDeflate({ ...options, codec: options.codec ?? codec });
+  const made = permessageDeflate({ ...options, codec: options.codec === undefined ? codec : options.codec });
   if (options.codec !== undefined) return made;
   // All of them have been checked: they are numbers, booleans, words, and `null`.
   const given = Object.entries(options).filter(([, value]) => value !== undefined);

@@ -20,6 +20,8 @@ export interface Consumer {
   take(event: ConnectionEvent): void;
   /** Output left: `connection.bufferedAmount` became smaller. */
   progressed(): void;
+  /** The transport is gone: no output will leave any more. What came before is still to be taken. */
+  lost(): void;
 }
 
 /** Runs one connection over one transport. */
@@ -37,6 +39,11 @@ export class Driver implements TransportSink, Wakeable {
   private paused = false;
   private finished = false;
   private over = false;
+
+  /** Whether the transport is gone. */
+  get lost(): boolean {
+    return this.over;
+  }
 
   /** `highWaterMark`: unwritten bytes (default of endpoints: 64 KiB) above which output waits in the connection. */
   constructor(connection: Connection, transport: Transport, clock: Clock, consumer: Consumer, highWaterMark: number) {
@@ -83,6 +90,7 @@ export class Driver implements TransportSink, Wakeable {
       this.clock.now(),
       cause ?? (unsent ? new Error('closed before all was written') : undefined),
     );
+    this.consumer.lost();
     this.turn();
   }
 

@@ -62,7 +62,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   private openTold = false;
   private response: Headers | null = null;
   private pings: PendingPings | null = null;
-  private closeWaiters: ((event: CloseEvent) => void)[] | null = null;
+  private closedPromise: Promise<CloseEvent> | null = null;
+  private resolveClosed: ((event: CloseEvent) => void) | null = null;
   private closeEvent: CloseEvent | null = null;
 
   /** For shells: joins a connection to a transport. Call `start()` when the listeners are attached. */
@@ -145,15 +146,13 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     };
   }
 
-  /** Resolves with how the connection ended; never rejects. */
+  /** Resolves with how the connection ended, when all that came before has been told; never rejects. */
   get closed(): Promise<CloseEvent> {
-    return new Promise((resolve) => {
+    this.closedPromise ??= new Promise((resolve) => {
       if (this.closeEvent !== null) resolve(this.closeEvent);
-      else {
-        this.closeWaiters ??= [];
-        this.closeWaiters.push(resolve);
-      }
+      else this.resolveClosed = resolve;
     });
+    return this.closedPromise;
   }
 
   // ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +190,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     return this.inbox.iterate('fragment', 'fragments()');
   }
 
-  /** Stops taking events; soon the peer is held back too. */
+  /** Stops reading: no events come, no ping is answered, and soon the peer is held back too. */
   pause(): void {
     this.inbox.pause();
   }
@@ -215,9 +214,9 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   /**
    * Sends one message in fragments as `source` yields them. Other messages queue behind it. A source that throws fails the
-   * connection with 1011.
+   * connection with 1011, and so does an extension that cannot take a chunk behind the first.
    *
-   * @returns the result when the last fragment is queued; `success: false` if the connection ended first
+   * @returns the result when the last fragment is queued; `success: false` if the connection ended first or nothing was sent
    * @throws UsageError when the arguments are wrong or another stream is open
    */
   sendStream(kind: 'text' | 'binary', source: StreamSource, options?: StreamOptions): Promise<SendResult> {
@@ -230,20 +229,19 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   }
 
   /**
-   * Sends a ping. Do not await it inside a message listener: the pong waits in line behind the listener's own promise, unless
-   * `concurrency` is above 1.
+   * Sends a ping. It may be awaited inside a listener.
    *
-   * @returns the round-trip time in milliseconds, or null if the connection ends first
+   * @returns the round-trip time in milliseconds, or null if the connection ends first or no pong is seen for `pongTimeout`
    * @throws UsageError when the payload is longer than 125 bytes
    */
   ping(payload?: string | Bytes): Promise<number | null> {
     const { connection } = this;
     const bytes = payload === undefined ? connection.nextPingPayload() : this.controlPayload(payload, 'a ping');
-    if (connection.readyState !== 'open') return Promise.resolve(null);
+    if (connection.readyState !== 'open' || this.driver.lost) return Promise.resolve(null);
     const sentAt = this.environment.clock.now();
     connection.ping(sentAt, bytes);
     this.driver.touch();
-    this.pings ??= new PendingPings();
+    this.pings ??= new PendingPings(this.environment.clock, this.settings.connection.pongTimeout);
     return this.pings.add(bytes, sentAt);
   }
 
@@ -274,21 +272,19 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
       throw new UsageError('INVALID_ARGUMENT', `a close code is a number, not ${String(code)}`);
     encodeClosePayload(code, reason);
     const { closed } = this;
-    const close = () => this.connection.close(this.environment.clock.now(), code, reason);
-    const expired = () => {
-      close();
-      this.driver.turn();
-    };
-    if (!this.outbox.closeBehindStream(code, reason, expired)) {
-      close();
+    const close = () => {
+      this.connection.close(this.environment.clock.now(), code, reason);
+      this.inbox.hurry();
       this.driver.touch();
-    }
+    };
+    if (this.sending?.closeBehindStream(close) !== true) close();
     return closed;
   }
 
   /** Drops the connection without a closing handshake. */
   terminate(): void {
     this.connection.terminate(this.environment.clock.now());
+    this.inbox.drop();
     this.driver.turn();
   }
 
@@ -339,7 +335,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
       case 'pong':
         this.pings?.settle(event.payload, this.environment.clock.now());
         if (event.latency !== null) this.latency = event.latency;
-        this.inbox.emit('pong', event);
+        this.inbox.other(event);
         break;
       case 'closing':
         break;
@@ -347,12 +343,13 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
         this.finish(event);
         break;
       default:
-        this.inbox.emit(event.type, event);
+        this.inbox.other(event);
     }
   }
 
   /** @hidden */
   claim(): void {
+    this.connection.advance(this.environment.clock.now());
     this.driver.within(() => this.inbox.claim());
   }
 
@@ -362,14 +359,21 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   }
 
   /** @hidden */
+  lost(): void {
+    this.sending?.giveUp();
+    this.pings?.end();
+  }
+
+  /** @hidden */
   touch(): void {
     this.driver.touch();
   }
 
   /** @hidden */
-  streamFailed(error: unknown): void {
-    if (this.connection.readyState !== 'closed') this.connection.fail(this.environment.clock.now(), error);
-    this.driver.turn();
+  fail(error: unknown): void {
+    this.connection.fail(this.environment.clock.now(), error);
+    this.inbox.drop();
+    this.driver.touch();
   }
 
   /** @internal Sends a message that was encoded once for many; null if this connection's messages are changed on their way. */
@@ -380,7 +384,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   /** For shells: takes up events, and sends, after something was done to the connection itself. */
   wake(): void {
     if (this.inbox.holds) this.environment.clock.defer(claim, this);
-    this.driver.touch();
+    else this.driver.touch();
   }
 
   /** @hidden What a listener, handler or hook of the application threw. */
@@ -402,8 +406,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     // What is thrown at the very end has no `error` event left to tell it.
     const told = this.inbox.hears('error') && this.connection.readyState !== 'closed';
     if (!told) this.environment.warn(new ApplicationError(error));
-    this.connection.fail(this.environment.clock.now(), error);
-    this.driver.touch();
+    this.fail(error);
   }
 
   /** The outgoing side, made when something is first sent: an idle connection has none. */
@@ -411,6 +414,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     if (this.sending === null) {
       this.sending = new Outbox(this.connection, this.settings, this.environment.clock, this);
       this.sending.opened = this.openTold;
+      this.sending.lost = this.driver.lost;
     }
     return this.sending;
   }
@@ -423,16 +427,16 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
   private finish(event: ClosedEvent): void {
     const { code, reason, clean, remote, error } = event;
     const close: CloseEvent = { type: 'close', code, reason, clean, remote, error };
-    this.closeEvent = close;
     this.sending?.end();
     this.pings?.end();
-    this.inbox.end(error);
-    if (error !== null) this.inbox.emit('error', error);
-    this.inbox.emit('close', close);
-    const waiters = this.closeWaiters ?? [];
-    this.closeWaiters = null;
-    for (const resolve of waiters) resolve(close);
-    this.host.closed?.(this, close);
+    this.inbox.end(close);
+  }
+
+  /** @hidden */
+  told(event: CloseEvent): void {
+    this.closeEvent = event;
+    this.resolveClosed?.(event);
+    this.host.closed?.(this, event);
   }
 
   private controlPayload(payload: string | Bytes, what: string): Uint8Array {

@@ -30,7 +30,10 @@ export interface DrainEvent {
   readonly type: 'drain';
 }
 
-/** The events of an endpoint by name. Order: `open`, then any of the others, then at most one `error`, then one `close`. */
+/**
+ * The events of an endpoint by name. Order: `open`, then the others as they came, then at most one `error`, then one `close`.
+ * Promises of methods may resolve ahead of events that are held back.
+ */
 export interface EndpointEvents {
   /** The opening handshake succeeded. */
   open: OpenEvent;
@@ -55,7 +58,10 @@ export interface EndpointEvents {
 /** The name of an event. */
 export type EventName = keyof EndpointEvents;
 
-/** Runs synchronously; a promise that it returns holds further events back until it settles. */
+/**
+ * Runs synchronously; a promise that it returns holds further events back until it settles. Pings are answered meanwhile, and
+ * `ping()` and `drained()` may be awaited in it.
+ */
 export type Listener<Name extends EventName> = (event: EndpointEvents[Name]) => unknown;
 
 /** A listener for each event that is of interest. */

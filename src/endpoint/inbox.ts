@@ -1,13 +1,13 @@
 /**
- * Who takes what arrives: listeners, one iterator, or nobody yet. It decides whether another event is welcome, and keeps what
- * nobody has taken so far. It knows nothing of the protocol.
+ * Who takes what arrives: listeners, one iterator, or nobody yet. It decides whether another event is welcome, and holds what
+ * nobody can take just now, in order, to the end of the connection. It knows nothing of the protocol.
  */
 
-import type { ConnectionEvent, FragmentEvent, MessageEvent } from '../connection/events.ts';
+import type { FragmentEvent, MessageEvent, PingEvent, PongEvent, ProgressEvent } from '../connection/events.ts';
 import type { ReadyState } from '../connection/state.ts';
-import { type FailureError, UsageError } from '../errors.ts';
-import type { Wakeable } from '../transport/transport.ts';
-import type { EndpointEvents, EventName, Listener, Listeners } from './events.ts';
+import { UsageError } from '../errors.ts';
+import type { CloseEvent, EndpointEvents, EventName, Listener, Listeners } from './events.ts';
+import { Held, type HeldEvent, type OrderedEvent } from './held.ts';
 import { ItemQueue } from './item-queue.ts';
 import type { EndpointSettings, Environment } from './options.ts';
 
@@ -18,6 +18,8 @@ export interface InboxOwner {
   wake(): void;
   /** A listener threw, or its promise was rejected. */
   report(error: unknown, event: EventName): void;
+  /** Everything was told, the end too. */
+  told(event: CloseEvent): void;
 }
 
 type DataEvent = MessageEvent | FragmentEvent;
@@ -25,21 +27,6 @@ type AnyListener = (event: never) => unknown;
 
 /** How long messages wait for somebody to take them: a handler that never listens must not hold connections for good. */
 const PATIENCE = 1_000;
-
-/** What came, and nobody has taken yet. */
-interface Unclaimed {
-  readonly events: DataEvent[];
-  readonly patience: Patience;
-  at: number;
-}
-
-class Patience implements Wakeable {
-  readonly wake: () => void;
-
-  constructor(wake: () => void) {
-    this.wake = wake;
-  }
-}
 
 /** Hands out the events of one endpoint. */
 export class Inbox {
@@ -52,7 +39,8 @@ export class Inbox {
   private dataListeners: AnyListener | AnyListener[] | null = null;
   private listeners: Map<EventName, AnyListener[]> | null = null;
   private queue: ItemQueue<DataEvent> | null = null;
-  private unclaimed: Unclaimed | null = null;
+  /** What cannot be handed out yet: nobody takes messages, or who does is busy. */
+  private held: Held | null = null;
   /** Promises of listeners that have not settled. */
   private pending = 0;
   private paused = false;
@@ -60,7 +48,11 @@ export class Inbox {
   private dropping = false;
   /** Without a consumer, messages are dropped. */
   private flowing = false;
-  private ended: { readonly error: FailureError | null } | null = null;
+  /** We close, or nothing is left to wait for: promises do not count any more. */
+  private hurried = false;
+  /** How the connection ended. It is told behind what is held. */
+  private ended: CloseEvent | null = null;
+  private over = false;
 
   constructor(owner: InboxOwner, settings: EndpointSettings, environment: Environment) {
     this.owner = owner;
@@ -90,7 +82,12 @@ export class Inbox {
       this.listeners ??= new Map();
       this.listeners.set(type, [...(this.listeners.get(type) ?? []), added]);
     }
-    return () => this.off(type, added);
+    let attached = true;
+    return () => {
+      // The same function may listen twice: each undo is for one of them, once.
+      if (attached) this.off(type, added);
+      attached = false;
+    };
   }
 
   listen(listeners: Listeners): void {
@@ -99,8 +96,15 @@ export class Inbox {
         'INVALID_ARGUMENT',
         'listen takes an object with a listener for each event: { message, close }',
       );
-    for (const [type, listener] of Object.entries(listeners)) {
-      if (listener !== undefined) this.on(type as EventName, listener as Listener<EventName>);
+    const undo: (() => void)[] = [];
+    try {
+      for (const [type, listener] of Object.entries(listeners)) {
+        if (listener !== undefined) undo.push(this.on(type as EventName, listener as Listener<EventName>));
+      }
+    } catch (error) {
+      // All of them, or none.
+      for (const each of undo) each();
+      throw error;
     }
   }
 
@@ -130,12 +134,12 @@ export class Inbox {
       (left) => {
         if (this.queue !== queue) return;
         this.queue = null;
-        if (left.length > 0 && this.ended === null) this.keep(left);
+        if (left.length > 0 && !this.over) this.putBack(left);
       },
     );
     this.queue = queue;
     this.flowing = false;
-    if (this.ended !== null) queue.end(this.ended.error);
+    if (this.over) queue.end(this.ended!.error);
     this.owner.wake();
     return queue as AsyncIterableIterator<DataEvent, undefined> as AsyncIterableIterator<T, undefined>;
   }
@@ -176,25 +180,37 @@ export class Inbox {
 
   // ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether another event is welcome. What ends must be told, whoever is not listening. */
+  /**
+   * Whether another event is welcome. While a listener's promise is pending, or nobody listens yet, what comes is held: pings
+   * are answered, and pongs and the end are seen, as long as there is room. What ends must be told in any case.
+   */
   get ready(): boolean {
-    return (this.unclaimed === null && this.free) || this.owner.readyState !== 'open';
+    return (!this.paused && this.held?.full !== true) || this.owner.readyState !== 'open';
   }
 
   private get free(): boolean {
-    return this.pending < this.settings.concurrency && !this.paused && this.queue?.full !== true;
+    return !this.busy && !this.paused && this.queue?.full !== true;
+  }
+
+  private get busy(): boolean {
+    return this.pending >= this.settings.concurrency;
   }
 
   /** A message or fragment came. */
   data(event: DataEvent): void {
-    if (this.unclaimed !== null) this.claim();
-    if (!this.consumed) this.keep([event]);
-    else this.offer(event);
+    if (this.held === null && this.free && this.consumed) this.offer(event);
+    else this.hold(event);
   }
 
-  /** Paused, and closing: nobody wants it any more, nor what comes behind it, for there must be no hole. */
+  /** A control frame came, or a part of a message. */
+  other(event: PingEvent | PongEvent | ProgressEvent): void {
+    if (this.held === null && this.free) this.emit(event.type, event);
+    else if (this.hears(event.type) || !this.consumed) this.hold(event);
+  }
+
+  /** Paused, and we close: nobody wants it any more, nor what comes behind it, for there must be no hole. */
   private offer(event: DataEvent): void {
-    if (this.paused) this.dropping = true;
+    if (this.hurried && this.paused) this.dropping = true;
     if (!this.dropping) this.deliver(event);
   }
 
@@ -206,19 +222,11 @@ export class Inbox {
     else if (dataListeners !== null) for (const each of dataListeners) this.call(each, event, event.type);
   }
 
-  /** Any other event came. */
+  /** Any event for listeners, told at once. */
   emit<Name extends EventName>(type: Name, event: EndpointEvents[Name]): void {
-    if (this.unclaimed !== null) this.claim();
     const listeners = this.listeners?.get(type);
     if (listeners === undefined) return;
     for (const listener of listeners) this.call(listener, event, type);
-  }
-
-  /** The connection is over: iterators end, and what nobody took is dropped. */
-  end(error: FailureError | null): void {
-    this.ended = { error };
-    this.forget();
-    this.queue?.end(error);
   }
 
   private call(listener: AnyListener, event: unknown, type: EventName): void {
@@ -238,78 +246,137 @@ export class Inbox {
       this.pending--;
       this.owner.wake();
     };
-    promise.then(settled, (error: unknown) => {
+    // What only resembles a promise may throw, or settle twice.
+    Promise.resolve(promise).then(settled, (error: unknown) => {
       this.owner.report(error, type);
       settled();
     });
   }
 
-  // ── what nobody has taken ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── what is held, and the end ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether something waits for a consumer. */
+  /** Whether something waits to be handed out, if only the end. */
   get holds(): boolean {
-    return this.unclaimed !== null;
+    return this.held !== null;
   }
 
   /** Whether somebody takes messages, if only to drop them. */
   private get consumed(): boolean {
-    return this.dataListeners !== null || this.queue !== null || this.flowing || this.owner.readyState !== 'open';
+    return this.dataListeners !== null || this.queue !== null || this.flowing || this.hurried;
   }
 
-  /** They wait, and everything behind them: nothing is lost before the first listener, or between two consumers. */
-  private keep(events: readonly DataEvent[]): void {
-    if (this.unclaimed !== null) {
-      this.unclaimed.events.unshift(...events);
-      return;
-    }
-    const { clock } = this.environment;
-    const patience: Patience = new Patience(() => this.losePatience(patience));
-    const at = clock.now() + PATIENCE;
-    this.unclaimed = { events: this.settings.connection.borrow ? events.map(owned) : [...events], patience, at };
-    clock.schedule(patience, at);
+  /** It waits, and everything behind it: nothing is lost before the first listener, or between two consumers. */
+  private hold(event: OrderedEvent): void {
+    this.line.push(this.settings.connection.borrow ? owned(event) : event);
+    // Behind our Close the peer's must be reached, whoever is busy.
+    if (this.owner.readyState !== 'open' && this.ended === null) this.hurried = true;
+    this.claim();
   }
 
-  private losePatience(patience: Patience): void {
-    const { unclaimed, environment } = this;
-    if (unclaimed?.patience !== patience) return;
-    if (this.paused) {
-      unclaimed.at = environment.clock.now() + PATIENCE;
-      environment.clock.schedule(patience, unclaimed.at);
+  private putBack(events: readonly DataEvent[]): void {
+    this.line.putBack(events);
+    this.line.wait(this.patience(events[0]!));
+  }
+
+  private get line(): Held {
+    this.held ??= new Held(this.environment.clock, () => this.losePatience());
+    return this.held;
+  }
+
+  /** Hands out what is held, as far as somebody takes it. */
+  claim(): void {
+    let { held } = this;
+    while (held !== null) {
+      const { first } = held;
+      if (!this.takes(first)) {
+        held.wait(this.patience(first));
+        return;
+      }
+      held.shift();
+      if (held.empty) this.held = null;
+      if (first.type === 'close') this.tellEnd(first);
+      else if (isData(first)) this.offer(first);
+      else this.emit(first.type, first);
+      held = this.held;
+    }
+  }
+
+  /** Whether the first that is held can go. An iterator takes all that is left when there will be no more. */
+  private takes(first: HeldEvent): boolean {
+    if (this.hurried) return true;
+    if (isData(first) && !this.consumed) return false;
+    if (this.ended === null) return this.free;
+    return this.queue !== null || (!this.busy && (first.type === 'close' || !this.paused));
+  }
+
+  /** How long it waits: for a first consumer, or at the end for one that is busy. */
+  private patience(first: HeldEvent): number {
+    if (isData(first) && !this.consumed) return this.busy && this.ended === null ? Number.POSITIVE_INFINITY : PATIENCE;
+    if (this.ended === null || (this.paused && first.type !== 'close')) return Number.POSITIVE_INFINITY;
+    return this.settings.connection.closeTimeout;
+  }
+
+  private losePatience(): void {
+    const { held } = this;
+    if (held === null) return;
+    const { first } = held;
+    if (this.paused && first.type !== 'close') {
+      held.wait(this.patience(first));
       return;
     }
-    environment.warn(
-      new UsageError(
-        'INVALID_STATE',
-        'messages come, but nobody takes them: listen to message, or call resume() to drop them',
-      ),
-    );
-    this.flowing = true;
+    if (isData(first) && !this.consumed) {
+      this.environment.warn(
+        new UsageError(
+          'INVALID_STATE',
+          'messages come, but nobody takes them: listen to message, or call resume() to drop them',
+        ),
+      );
+      this.flowing = true;
+    } else {
+      // The connection is over, and a listener's promise does not settle.
+      this.hurried = true;
+    }
     this.owner.wake();
   }
 
-  /** Hands out what waited, as far as somebody takes it. */
-  claim(): void {
-    const { unclaimed } = this;
-    if (unclaimed === null) return;
-    while (unclaimed.events.length > 0 && this.consumed && (this.free || this.owner.readyState !== 'open')) {
-      const event = unclaimed.events.shift()!;
-      this.offer(event);
-    }
-    if (unclaimed.events.length === 0 && this.unclaimed === unclaimed) this.forget();
+  /** We close: what is held goes out at once, and so does the end when it comes. */
+  hurry(): void {
+    this.hurried = true;
+    if (this.held !== null) this.owner.wake();
   }
 
-  private forget(): void {
-    const { unclaimed } = this;
-    if (unclaimed === null) return;
-    this.unclaimed = null;
-    this.environment.clock.cancel(unclaimed.patience, unclaimed.at);
+  /** The application broke off: what is held is nobody's any more. */
+  drop(): void {
+    this.held?.rest();
+    this.held = null;
+    if (this.ended !== null && !this.over) this.line.push(this.ended);
+    this.hurry();
+  }
+
+  /** The connection is over: that is told when all before it is handed out, and nobody is busy. */
+  end(event: CloseEvent): void {
+    this.ended = event;
+    this.line.push(event);
+    this.claim();
+  }
+
+  private tellEnd(event: CloseEvent): void {
+    this.over = true;
+    this.queue?.end(event.error);
+    if (event.error !== null) this.emit('error', event.error);
+    this.emit('close', event);
+    this.owner.told(event);
   }
 }
 
+function isData(event: HeldEvent): event is DataEvent {
+  return event.type === 'message' || event.type === 'fragment';
+}
+
 /** What is only lent must be copied to wait. */
-function owned<T extends ConnectionEvent & { data: string | Uint8Array }>(event: T): T {
-  const { data } = event;
-  return typeof data === 'string' ? event : { ...event, data: data.slice() };
+function owned(event: OrderedEvent): OrderedEvent {
+  if (!isData(event) || typeof event.data === 'string') return event;
+  return { ...event, data: event.data.slice() } as DataEvent;
 }
 
 const EVENT_NAMES: ReadonlySet<string> = new Set<EventName>([

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export { TimerClock, type Timers } from '../transport/timer-clock.ts';
 export type { Addresses, Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
 export { type AnyEvent, type ErrorEvent, EventNumber, onAnyEvent } from './any-event.ts';
 export type { Compression } from './compression.ts';

@@ -1,6 +1,13 @@
 /** Options of an endpoint, and what its shell lends it. */
 
-import { CONNECTION_RULES, type ConnectionOptions, type Rules, readOptions, Settings } from '../connection/options.ts';
+import {
+  CONNECTION_RULES,
+  type ConnectionOptions,
+  checkRecord,
+  type Rules,
+  readOptions,
+  Settings,
+} from '../connection/options.ts';
 import type { WebSocketError } from '../errors.ts';
 import type { Clock } from '../transport/transport.ts';
 import { type Compression, withCompression } from './compression.ts';
@@ -11,9 +18,9 @@ import type { EventName } from './events.ts';
 export interface EndpointOptions extends ConnectionOptions {
   /** Unsent bytes above which `writable` is false and output waits in the engine. Default 64 KiB. */
   readonly highWaterMark?: number;
-  /** Messages that wait for an iterator before the transport is paused. Default 16. */
+  /** Messages that wait for an iterator. Behind them 64 KiB more are read, then the transport is paused. Default 16. */
   readonly maxQueuedMessages?: number;
-  /** Promises of message listeners that may be unsettled before events are held back. Default 1. */
+  /** Promises of listeners that may be unsettled before events are held back. Default 1. */
   readonly concurrency?: number;
   /**
    * Compression of messages (permessage-deflate, RFC 7692), if the peer has it too: `true`, or its options. Never compress
@@ -56,6 +63,7 @@ export class EndpointSettings {
 
   /** @throws UsageError naming the option that is wrong */
   constructor(options: EndpointOptions, where = 'endpoint') {
+    checkRecord(options, where);
     const { compression, ...given } = options;
     const read = readOptions(ENDPOINT_RULES, given, where) as unknown as Required<EndpointOptions>;
     const inner: Record<string, unknown> = {};

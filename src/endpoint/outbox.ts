@@ -4,7 +4,7 @@
  */
 
 import { headerSize } from '../codec/frame-encoder.ts';
-import { checkFragmentSize, checkText, encodeText } from '../connection/checks.ts';
+import { checkFlag, checkFragmentSize, checkKind, checkText, encodeText } from '../connection/checks.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { SendOptions as EngineSendOptions } from '../connection/message-sender.ts';
 import type { SharedFrame } from '../connection/shared-frames.ts';
@@ -44,7 +44,7 @@ export interface OutboxOwner {
   /** Something was queued. */
   touch(): void;
   /** The source of a stream threw. */
-  streamFailed(error: unknown): void;
+  fail(error: unknown): void;
 }
 
 /** The outgoing side of one endpoint. */
@@ -53,6 +53,8 @@ export class Outbox {
   sent = 0;
   /** `open` was told: `drain` may be. */
   opened = false;
+  /** The transport is gone: nothing leaves any more. */
+  lost = false;
   private readonly connection: Connection;
   private readonly settings: EndpointSettings;
   private readonly clock: Clock;
@@ -76,13 +78,17 @@ export class Outbox {
   }
 
   get writable(): boolean {
-    return this.connection.readyState === 'open' && this.bufferedAmount < this.settings.highWaterMark;
+    if (this.connection.readyState !== 'open') return false;
+    if (this.bufferedAmount < this.settings.highWaterMark) return true;
+    // Whatever it is that waits, a 101 or pongs: who is told so may wait for `drain`.
+    this.full = true;
+    return false;
   }
 
   // ── whole messages ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   send(data: string | Bytes, options?: SendOptions): SendResult {
-    if (options !== undefined) checkOptions(options);
+    if (options !== undefined) checkSendOptions(options);
     const binary = options?.binary;
     if (typeof data === 'string' && binary !== true) return this.message(data, true, options);
     const bytes =
@@ -92,14 +98,17 @@ export class Outbox {
 
   private message(data: string | Uint8Array, isText: boolean, options?: SendOptions): SendResult {
     const { connection, stream } = this;
-    if (connection.readyState !== 'open' || stream?.closing === true) return refused('not-open', data.length);
+    if (connection.readyState !== 'open' || stream?.closing === true) return refused('not-open', this.sizeOf(data));
     if (stream !== null) return this.queueBehind(stream, data, isText, options);
     const engineOptions = options?.compress === undefined && options?.fragmentSize === undefined ? undefined : options;
     const wireSize = isText
       ? connection.sendText(data, engineOptions)
       : connection.sendBinary(data as Uint8Array, engineOptions);
     this.owner.touch();
-    if (wireSize <= 0) return wireSize === 0 ? this.overflowed(data.length) : refused('compression', data.length);
+    if (wireSize <= 0) {
+      const size = this.sizeOf(data);
+      return wireSize === 0 ? this.overflowed(size) : refused('compression', size);
+    }
     this.sent++;
     const writable = connection.bufferedAmount < this.settings.highWaterMark;
     if (!writable) this.full = true;
@@ -110,14 +119,15 @@ export class Outbox {
   /** One fragment of a message that the caller ends. */
   fragment(kind: 'text' | 'binary', data: Bytes, last: boolean): SendResult {
     const { connection } = this;
+    checkKind(kind);
     const bytes = toBytes(data, 'a fragment');
-    if (kind !== 'text' && kind !== 'binary')
-      throw new UsageError('INVALID_ARGUMENT', "sendFragment: kind must be 'text' or 'binary'");
+    checkFlag('last', last);
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
     if (connection.readyState !== 'open') return refused('not-open', bytes.length);
     const wireSize = connection.sendFragment(kind, bytes, last);
     this.owner.touch();
+    if (wireSize <= 0) return wireSize === 0 ? this.overflowed(bytes.length) : refused('compression', bytes.length);
     if (last) this.sent++;
     const writable = connection.bufferedAmount < this.settings.highWaterMark;
     if (!writable) this.full = true;
@@ -146,6 +156,11 @@ export class Outbox {
     return refused('overflow', payloadSize);
   }
 
+  /** Bytes of what was not sent; what cannot be UTF-8 has none. */
+  private sizeOf(data: string | Uint8Array): number {
+    return typeof data === 'string' ? Math.max(0, this.settings.connection.text.byteLength(data)) : data.length;
+  }
+
   private payloadSize(wireSize: number, text: string, options: SendOptions | undefined): number {
     if (options !== undefined || !this.connection.sendsWhole) return this.settings.connection.text.byteLength(text);
     const masked = this.connection.role === 'client' ? 4 : 0;
@@ -156,13 +171,12 @@ export class Outbox {
   // ── a stream, and what waits behind it ─────────────────────────────────────────────────────────────────────────────
 
   sendStream(kind: 'text' | 'binary', source: StreamSource, options: StreamOptions = {}): Promise<SendResult> {
-    if (typeof options !== 'object' || options === null)
-      throw new UsageError('INVALID_ARGUMENT', 'sendStream takes its options as an object: { compress }');
-    checkFlag('compress', options.compress, 'sendStream');
-    if (kind !== 'text' && kind !== 'binary')
-      throw new UsageError('INVALID_ARGUMENT', "sendStream: kind must be 'text' or 'binary'");
+    checkNames(options, 'sendStream', STREAM_OPTIONS);
+    if (options.compress !== undefined) checkFlag('compress', options.compress);
+    checkKind(kind);
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
+    checkSource(source);
     if (this.connection.readyState !== 'open') return Promise.resolve(refused('not-open', 0));
     if (this.connection.midMessage)
       throw new UsageError('INVALID_STATE', 'a fragmented message is under way: end it first');
@@ -175,13 +189,14 @@ export class Outbox {
     return stream.run(kind, source, options.compress !== false).then(
       (sent) => {
         this.endStream(stream);
-        if (sent === null) return refused('not-open', 0);
+        if (typeof sent === 'string') return refused(sent, 0);
         this.sent++;
         return accepted(sent.payloadSize, sent.wireSize, this.writable);
       },
       (error: unknown) => {
         this.stream = null;
-        this.owner.streamFailed(error);
+        stream.stopTimer();
+        this.owner.fail(error);
         throw error;
       },
     );
@@ -194,10 +209,13 @@ export class Outbox {
     options?: SendOptions,
   ): SendResult {
     const { text, maxBufferedAmount } = this.settings.connection;
-    checkFragmentSize(options?.fragmentSize);
     const bytes = typeof data === 'string' ? encodeText(text, data) : data.slice();
     if (isText && typeof data !== 'string') checkText(text, bytes);
-    if (this.bufferedAmount >= maxBufferedAmount) return this.overflowed(bytes.length);
+    if (this.bufferedAmount >= maxBufferedAmount) {
+      this.connection.overflow();
+      this.owner.touch();
+      return this.overflowed(bytes.length);
+    }
     const wireSize = headerSize(bytes.length, this.connection.role === 'client') + bytes.length;
     stream.queue({ kind: isText ? 'text' : 'binary', bytes, options, wireSize });
     this.full = true;
@@ -209,20 +227,20 @@ export class Outbox {
     if (this.stream !== stream) return;
     const { connection } = this;
     this.stream = null;
+    stream.stopTimer();
     for (const { kind, bytes, options } of stream.takeQueued()) {
-      if (connection.readyState !== 'open') return;
+      if (connection.readyState !== 'open') break;
       connection.sendAccepted(kind, bytes, options);
       this.sent++;
     }
-    const { closeWith } = stream;
-    if (closeWith !== null) connection.close(this.clock.now(), closeWith.code, closeWith.reason);
+    stream.close?.();
     this.owner.touch();
   }
 
   /** Lets an open stream end before the Close, for at most `closeTimeout`; false if there is none to wait for. */
-  closeBehindStream(code: number, reason: string, expired: () => void): boolean {
+  closeBehindStream(close: () => void): boolean {
     if (this.stream === null || this.connection.readyState !== 'open') return false;
-    this.stream.closeAfter(code, reason, this.clock, this.settings.connection.closeTimeout, expired);
+    this.stream.closeAfter(close, this.clock, this.settings.connection.closeTimeout);
     return true;
   }
 
@@ -230,6 +248,7 @@ export class Outbox {
 
   drained(): Promise<boolean> {
     if (this.bufferedAmount === 0) return Promise.resolve(this.connection.readyState !== 'closed');
+    if (this.lost) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.drainWaiters ??= [];
       this.drainWaiters.push(resolve);
@@ -244,6 +263,7 @@ export class Outbox {
   /** For a stream: what queues behind it must not keep it waiting. */
   private belowMark(): Promise<boolean> {
     if (this.connection.bufferedAmount < this.settings.highWaterMark) return Promise.resolve(true);
+    if (this.lost) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.streamWaiter = resolve;
     });
@@ -271,6 +291,12 @@ export class Outbox {
     this.stream = null;
     // What the transport still writes is nobody's news.
     this.full = false;
+    this.giveUp();
+  }
+
+  /** Nobody waits any more for what will never leave: a listener that does would hold back the end itself. */
+  giveUp(): void {
+    this.lost = true;
     const waiters = this.drainWaiters ?? [];
     this.drainWaiters = null;
     for (const resolve of waiters) resolve(false);
@@ -279,17 +305,37 @@ export class Outbox {
   }
 }
 
-function checkOptions(options: SendOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new UsageError('INVALID_ARGUMENT', 'send takes its options as an object: { binary, compress, fragmentSize }');
-  }
-  checkFlag('binary', options.binary);
-  checkFlag('compress', options.compress);
+const SEND_OPTIONS = ['binary', 'compress', 'fragmentSize'];
+const STREAM_OPTIONS = ['compress'];
+
+/** @throws UsageError naming what is wrong with the options of a message */
+export function checkSendOptions(options: SendOptions): void {
+  checkNames(options, 'send', SEND_OPTIONS);
+  if (options.binary !== undefined) checkFlag('binary', options.binary);
+  if (options.compress !== undefined) checkFlag('compress', options.compress);
+  checkFragmentSize(options.fragmentSize);
 }
 
-function checkFlag(name: string, value: unknown, where = 'send'): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  throw new UsageError('INVALID_ARGUMENT', `${where}: ${name} must be true or false, not ${String(value)}`);
+/** A `compress: false` that is misspelt would compress a secret. */
+function checkNames(options: object, where: string, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new UsageError('INVALID_ARGUMENT', `${where} takes its options as an object: { ${known.join(', ')} }`);
+  }
+  for (const name in options) {
+    if (known.includes(name)) continue;
+    throw new UsageError(
+      'INVALID_ARGUMENT',
+      `${where}: there is no option '${name}'; known ${known.length > 1 ? 'are' : 'is'} ${known.join(', ')}`,
+    );
+  }
+}
+
+function checkSource(source: unknown): void {
+  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = Object(source) as Partial<
+    AsyncIterable<unknown> & Iterable<unknown>
+  >;
+  if ((typeof later === 'function' || typeof now === 'function') && !ArrayBuffer.isView(source)) return;
+  throw new UsageError('INVALID_ARGUMENT', 'sendStream takes an iterable of chunks: an array, a generator, a stream');
 }
 
 function accepted(payloadSize: number, wireSize: number, writable: boolean): SendResult {

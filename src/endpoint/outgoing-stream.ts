@@ -32,20 +32,21 @@ export interface StreamHost {
 
 /** No more than this is compressed in one turn. */
 const SLICE = 65_536;
+/** As many chunks are taken in one turn. */
+const CHUNKS = 64;
 
 /** A message under way, fragment by fragment (RFC 6455 section 5.4). */
 export class OutgoingStream implements Wakeable {
   /** Bytes of the messages that wait. */
   queuedBytes = 0;
-  /** What to close with when the stream has ended. */
-  closeWith: { readonly code: number; readonly reason: string } | null = null;
+  /** Closes the connection when the stream has ended. */
+  close: (() => void) | null = null;
   private readonly connection: Connection;
   private readonly text: TextCodec;
   private readonly host: StreamHost;
   private waiting: Queued[] = [];
   private clock: Clock | null = null;
   private wakeAt = 0;
-  private expired: (() => void) | null = null;
   private aborted = false;
   /** Ends the wait for the source's next chunk. */
   private stop: (() => void) | null = null;
@@ -57,20 +58,22 @@ export class OutgoingStream implements Wakeable {
   }
 
   get closing(): boolean {
-    return this.closeWith !== null;
+    return this.close !== null;
   }
 
-  /** Sends everything; the sizes, or null if the connection ended first. */
+  /** Sends everything; the sizes, or why nothing or not everything was sent. */
   async run(
     kind: 'text' | 'binary',
     source: StreamSource,
     compress: boolean,
-  ): Promise<{ payloadSize: number; wireSize: number } | null> {
+  ): Promise<{ payloadSize: number; wireSize: number } | 'not-open' | 'overflow' | 'compression'> {
     const slice = compress && !this.connection.sendsWhole ? SLICE : Number.POSITIVE_INFINITY;
     let payloadSize = 0;
     let wireSize = 0;
+    let chunks = 0;
     // A surrogate pair may be cut by the source; its first half waits for the second.
     let half = '';
+    if (!(await this.host.drained()) || this.over) return 'not-open';
     for await (const chunk of this.untilAborted(source)) {
       let bytes: Uint8Array;
       if (typeof chunk === 'string') {
@@ -86,17 +89,34 @@ export class OutgoingStream implements Wakeable {
       payloadSize += bytes.length;
       for (let at = 0; at === 0 || at < bytes.length; at += slice) {
         if (at > 0) await this.host.turn();
-        if (this.over) return null;
-        wireSize += this.connection.sendFragment(kind, bytes.subarray(at, at + slice), false, compress);
+        if (this.over) return 'not-open';
+        const taken = this.fragment(kind, bytes.subarray(at, at + slice), false, compress, wireSize > 0);
         this.host.touch();
-        if (!(await this.host.drained()) || this.over) return null;
+        if (taken <= 0) return taken < 0 ? 'compression' : 'overflow';
+        wireSize += taken;
+        if (!(await this.host.drained()) || this.over) return 'not-open';
       }
+      // A source that never waits must not keep everybody else waiting.
+      if (++chunks % CHUNKS === 0) await this.host.turn();
     }
-    if (this.over) return null;
+    if (this.over) return 'not-open';
     if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
-    wireSize += this.connection.sendFragment(kind, new Uint8Array(0), true, compress);
-    this.stopTimer();
-    return { payloadSize, wireSize };
+    const taken = this.fragment(kind, new Uint8Array(0), true, compress, wireSize > 0);
+    if (taken <= 0) return taken < 0 ? 'compression' : 'overflow';
+    return { payloadSize, wireSize: wireSize + taken };
+  }
+
+  /** -1 if an extension cannot take it and nothing was sent before. What was begun can neither be taken back nor ended: it throws. */
+  private fragment(
+    kind: 'text' | 'binary',
+    bytes: Uint8Array,
+    last: boolean,
+    compress: boolean,
+    begun: boolean,
+  ): number {
+    const wireSize = this.connection.sendFragment(kind, bytes, last, compress);
+    if (wireSize < 0 && begun) throw this.connection.sender.refusal;
+    return wireSize;
   }
 
   queue(message: Queued): void {
@@ -111,19 +131,18 @@ export class OutgoingStream implements Wakeable {
     return waiting;
   }
 
-  /** Remembers how to close when the stream has ended; `expired` runs if it has not after `timeout`. */
-  closeAfter(code: number, reason: string, clock: Clock, timeout: number, expired: () => void): void {
-    if (this.closeWith !== null) return;
-    this.closeWith = { code, reason };
+  /** Closes when the stream has ended, at the latest after `timeout`. */
+  closeAfter(close: () => void, clock: Clock, timeout: number): void {
+    if (this.close !== null) return;
+    this.close = close;
     this.clock = clock;
-    this.expired = expired;
     this.wakeAt = clock.now() + timeout;
     if (Number.isFinite(timeout)) clock.schedule(this, this.wakeAt);
   }
 
   wake(): void {
     this.abort();
-    this.expired?.();
+    this.close?.();
   }
 
   /** The connection ends without the rest of the stream. */
@@ -161,7 +180,8 @@ export class OutgoingStream implements Wakeable {
     return this.aborted || this.connection.readyState !== 'open';
   }
 
-  private stopTimer(): void {
+  /** It has ended: nothing has to be ended any more. */
+  stopTimer(): void {
     this.clock?.cancel(this, this.wakeAt);
     this.clock = null;
   }

@@ -33,6 +33,8 @@ export interface HandOver {
   /** What the client sent behind its request, as base64. */
   readonly head: string;
   readonly remoteAddress: string | null;
+  /** Of the gateway's `authorize`, as the channel carries it. */
+  readonly context?: unknown;
 }
 
 /** What goes back when the client is here. */
@@ -53,6 +55,8 @@ export interface AdoptedPeer {
   readonly request: Request;
   /** Who it is, behind trusted proxies too; null if that is not known. */
   readonly remoteAddress: string | null;
+  /** What the gateway's `authorize` gave it along, as the channel carries it: JSON, unless `fork` was told otherwise. */
+  readonly context: unknown;
 }
 
 /** Takes a client before its `open` is delivered: listeners attached before the first `await` miss nothing. */
@@ -124,7 +128,7 @@ export function isTaken(message: unknown): message is Taken {
 }
 
 function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings: EndpointSettings): void {
-  const { name, subprotocol, remoteAddress } = handed;
+  const { name, subprotocol, remoteAddress, context } = handed;
   const { method, target, version, rawHeaders } = handed.request;
   const request = new ReceivedRequest(method, target, version, rawHeaders);
   // Without Nagle: a message waits for nobody. The peer's end is the engine's to judge.
@@ -138,7 +142,7 @@ function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings
   const endpoint: Endpoint = new Endpoint(connection, new SocketTransport(socket), settings, nodeEnvironment, {
     opened: () => {
       try {
-        Promise.resolve(handler(endpoint, { name, request, remoteAddress })).catch((error: unknown) =>
+        Promise.resolve(handler(endpoint, { name, request, remoteAddress, context })).catch((error: unknown) =>
           endpoint.report(error, 'open'),
         );
       } catch (error) {

@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
+import type { Clock } from '../transport/transport.ts';
 import type { ByteSink } from './stream-framing.ts';
 
 /** As much as one read of a client gives. */
@@ -16,6 +17,7 @@ const spare: Uint8Array[] = [];
 /** Writes to one socket. */
 export class BackendWriter implements ByteSink {
   private readonly socket: Socket;
+  private readonly clock: Clock;
   private readonly drained: () => void;
   private buffer: Uint8Array | null = null;
   private length = 0;
@@ -25,8 +27,9 @@ export class BackendWriter implements ByteSink {
   private ended = false;
 
   /** `drained` is called when everything that was written has left, more often than somebody may wait for it. */
-  constructor(socket: Socket, drained: () => void) {
+  constructor(socket: Socket, clock: Clock, drained: () => void) {
     this.socket = socket;
+    this.clock = clock;
     this.drained = drained;
   }
 
@@ -49,7 +52,7 @@ export class BackendWriter implements ByteSink {
     }
     if (this.length > 0 && !this.scheduled) {
       this.scheduled = true;
-      process.nextTick(flush, this);
+      this.clock.defer(flush, this);
     }
   }
 

@@ -6,6 +6,7 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { nodeClock } from '../transport/node/clock.ts';
 import { type OnRead, staticReadOptions } from '../transport/node/static-read.ts';
+import type { Clock } from '../transport/transport.ts';
 import { BackendWriter } from './backend-writer.ts';
 import type { SocketFile } from './socket-file.ts';
 
@@ -57,20 +58,12 @@ export class Backend {
   private over = false;
   private told = false;
 
-  constructor(address: Address) {
-    const options: object = {
-      ...address,
-      // Whether the backend's end is the end of all is for the relay to say.
-      allowHalfOpen: true,
-      noDelay: true,
-      ...staticReadOptions(onRead),
-    };
-    const socket = connect(options as NetConnectOpts);
-    // Nothing is read before somebody takes it.
+  /** `socket` is not read from before `start()`. */
+  constructor(socket: Socket, clock: Clock) {
     socket.pause();
     (socket as Carrier)[BACKEND] = this;
     this.socket = socket;
-    this.writer = new BackendWriter(socket, () => this.taker?.drained());
+    this.writer = new BackendWriter(socket, clock, () => this.taker?.drained());
     socket.on('error', (error) => {
       this.error ??= error;
     });
@@ -168,7 +161,7 @@ export async function dial(
   try {
     for (let pause = SHORTEST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       const left = giveUpAt - nodeClock.now();
-      backend = new Backend(file === null ? address : { path: file.address });
+      backend = new Backend(open(file === null ? address : { path: file.address }), nodeClock);
       if (gone.aborted) backend.destroy();
       try {
         await backend.connected(timeout, left);
@@ -186,6 +179,17 @@ export async function dial(
   } finally {
     await file?.release();
   }
+}
+
+function open(address: Address): Socket {
+  const options: object = {
+    ...address,
+    // Whether the backend's end is the end of all is for the relay to say.
+    allowHalfOpen: true,
+    noDelay: true,
+    ...staticReadOptions(onRead),
+  };
+  return connect(options as NetConnectOpts);
 }
 
 function isQueueFull(error: unknown): boolean {

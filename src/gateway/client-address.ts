@@ -6,7 +6,7 @@
 import { UsageError } from '../errors.ts';
 import type { Headers } from '../handshake/headers.ts';
 import { canonicalAddress, parseAddress } from '../server/address.ts';
-import { AddressList } from '../server/address-list.ts';
+import { type AddressList, readAddressList } from '../server/address-list.ts';
 import type { Peer } from '../server/options.ts';
 
 /** The proxies whose word counts: addresses and networks, and `'unix'` for whoever connects over a UNIX socket. */
@@ -20,7 +20,8 @@ export class TrustedProxies {
       throw new UsageError('INVALID_OPTION', `${where}: option 'trustedProxies' must be an array of addresses`);
     }
     this.unix = entries.includes('unix');
-    this.list = new AddressList(entries.filter((entry) => entry !== 'unix') as string[]);
+    const addresses = entries.filter((entry) => entry !== 'unix');
+    this.list = readAddressList(addresses, 'trustedProxies', where)!;
   }
 
   /** Whether that peer is one of them. */

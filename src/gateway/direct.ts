@@ -8,14 +8,18 @@ import type { ChildProcess } from 'node:child_process';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { ServerConnection } from '../connection/server-connection.ts';
 import { readHeaders } from '../endpoint/header-list.ts';
 import { type FaultCode, HandshakeError, rowOf, UsageError } from '../errors.ts';
 import { chooseSubprotocol } from '../handshake/negotiate.ts';
 import type { Request } from '../handshake/request.ts';
 import { isAddressAllowed } from '../server/address-list.ts';
-import { ATTACH_RULES, type Peer, SERVE_RULES, ServerSettings, type Verdict } from '../server/options.ts';
+import { ATTACH_RULES, type Peer, SERVE_RULES, ServerSettings } from '../server/options.ts';
 import { isOriginAllowed } from '../server/origin.ts';
+import { readListenOptions } from '../server/serve.ts';
+import { UpgradeJunction } from '../server/upgrade.ts';
+import { isRefusal, readVerdict } from '../server/verdict.ts';
 import { nodeClock } from '../transport/node/clock.ts';
 import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
 import type { HandOver } from './adopt.ts';
@@ -26,7 +30,7 @@ import type { Front } from './gateway.ts';
 import { readName } from './name-rules.ts';
 import type { GatewaySettings } from './options.ts';
 import { Porter } from './porter.ts';
-import { acceptanceOf, refusalOf } from './refusal.ts';
+import { refusalOf } from './refusal.ts';
 
 const NONE = new Uint8Array(0);
 
@@ -69,6 +73,8 @@ export async function startDirect(settings: GatewaySettings, events: GatewayEmit
 
 /** Takes upgrades and hands them over. */
 class Director implements Front {
+  /** Names are not known before they are asked for. */
+  readonly paths: null = null;
   private readonly settings: GatewaySettings;
   private readonly judge: ServerSettings;
   private readonly events: GatewayEmitter;
@@ -89,19 +95,18 @@ class Director implements Front {
     this.events = events;
     this.http = http;
     this.own = own;
-    http.on('upgrade', this.upgrade);
+    UpgradeJunction.of(http).join(this, 'gateway');
   }
 
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
     const { http } = this;
-    const { port, host, path, backlog = 511, exclusive = false } = this.settings.client;
-    if ((port === undefined) === (path === undefined)) {
-      throw new UsageError('INVALID_OPTION', "gateway: give option 'port' or option 'path', and not both");
-    }
-    return new Promise((resolve, reject) => {
+    const { client, trusted } = this.settings;
+    // Behind proxies that we trust lists are about those whom they speak for, on a UNIX socket too.
+    const lists = trusted === null ? {} : { allowedAddresses: null, deniedAddresses: null };
+    const where = await readListenOptions({ ...client, ...lists }, 'gateway');
+    await new Promise<void>((resolve, reject) => {
       http.once('error', reject);
-      const where = path === undefined ? { port: port!, ...(host === undefined ? {} : { host }) } : { path };
-      http.listen({ ...where, backlog, exclusive }, () => {
+      http.listen(where, () => {
         http.off('error', reject);
         resolve();
       });
@@ -129,7 +134,7 @@ class Director implements Front {
 
   /** Those that were handed over are not this process's any more. */
   async close(): Promise<void> {
-    this.http.off('upgrade', this.upgrade);
+    UpgradeJunction.of(this.http).leave(this);
     for (const socket of this.pending) socket.destroy();
     if (!this.own) return;
     // It listens no more at once. Node would wait for the clients that other processes have, too: they are none of ours.
@@ -137,7 +142,8 @@ class Director implements Front {
     this.http.closeAllConnections();
   }
 
-  private readonly upgrade = (message: IncomingMessage, stream: unknown, head: Uint8Array): void => {
+  /** Takes an upgrade. */
+  upgrade(message: IncomingMessage, stream: Duplex, head: Uint8Array): void {
     const socket = stream as Socket;
     const { method = '', url: target = '', httpVersion: version, rawHeaders } = message;
     const parsed = { method, target, version, rawHeaders };
@@ -152,7 +158,7 @@ class Director implements Front {
       return;
     }
     void this.take(socket, connection, event.request, { parsed, head });
-  };
+  }
 
   private async take(
     socket: Socket,
@@ -184,13 +190,13 @@ class Director implements Front {
         this.refused(request, remoteAddress, decision);
         return;
       }
-      const { name, child, subprotocol, headers } = decision;
+      const { name, child, subprotocol, headers, context } = decision;
       connection.accept(nodeClock.now(), { subprotocol, headers });
       const response = Buffer.concat(connection.takeOutgoing()).toString('latin1');
       const early = stopReading(socket, head);
-      const handed = { name, request: parsed, response, subprotocol, head: early, remoteAddress };
+      const handed = { name, request: parsed, response, subprotocol, head: early, remoteAddress, context };
       this.porterTo(child).hand(socket, handed, handshakeTimeout, (failure) => {
-        if (failure === null) this.events.emit('open', { name, remoteAddress });
+        if (failure === null) this.events.emit('open', { name, remoteAddress, context });
         else this.refused(request, remoteAddress, { status: 0, reason: failure });
       });
     } catch (error) {
@@ -215,19 +221,13 @@ class Director implements Front {
     };
     if (!isAddressAllowed(remoteAddress, allowedAddresses, deniedAddresses)) return refuse('ADDRESS_REFUSED');
     if (!isOriginAllowed(request, allowedOrigins)) return refuse('ORIGIN_REFUSED');
-    const verdict: Verdict = await judge.authorize?.(request, clientOf(peer, remoteAddress));
-    if (verdict === false) return refuse('REQUEST_REFUSED');
-    if (typeof verdict === 'object' && verdict !== null && verdict.status !== undefined) {
-      const { status, headers, body } = verdict;
+    const acceptance = readVerdict(await judge.authorize?.(request, clientOf(peer, remoteAddress)));
+    if (acceptance === false) return refuse('REQUEST_REFUSED');
+    if (isRefusal(acceptance)) {
+      const { status, headers } = acceptance;
       const reason = rowOf('REQUEST_REFUSED').text;
-      return { status, headers: readHeaders(headers, 'authorize'), ...(body === undefined ? {} : { body }), reason };
-    }
-    const acceptance = acceptanceOf(verdict);
-    if (acceptance === null) {
-      throw new UsageError(
-        'INVALID_ARGUMENT',
-        `authorize must answer true, false or an object, not ${String(verdict)}`,
-      );
+      const { body = status >= 400 ? `${reason}\n` : '' } = acceptance;
+      return { status, headers: readHeaders(headers, 'authorize'), body, reason };
     }
     const found = findProcess(settings, request);
     if (found instanceof BackendError) {
@@ -236,8 +236,8 @@ class Director implements Front {
     }
     const more = typeof judge.headers === 'function' ? readHeaders(judge.headers(request), 'headers') : judge.headers;
     const headers = [...more, ...readHeaders(acceptance.headers, 'authorize')];
-    const subprotocol = acceptance.subprotocol ?? this.chooseSubprotocol(request);
-    return { ...found, subprotocol, headers };
+    const { subprotocol = this.chooseSubprotocol(request), context } = acceptance;
+    return { ...found, subprotocol: subprotocol ?? '', headers, context };
   }
 
   private chooseSubprotocol(request: Request): string {
@@ -270,6 +270,7 @@ type Decision =
       readonly child: ChildProcess;
       readonly subprotocol: string;
       readonly headers: readonly (readonly [string, string])[];
+      readonly context: unknown;
     };
 
 /** The application's hook threw. */

@@ -3,15 +3,17 @@
 import { UsageError } from '../errors.ts';
 
 /** A client and what it reached. */
-export interface GatewayClient {
+export interface GatewayClient<Context = unknown> {
   /** The name that its path came to. */
   readonly name: string;
   /** Who it is, behind trusted proxies too; null if that is not known. */
   readonly remoteAddress: string | null;
+  /** What `authorize` gave it along, or undefined. */
+  readonly context: Context | undefined;
 }
 
 /** How a client and its backend ended. */
-export interface GatewayClose extends GatewayClient {
+export interface GatewayClose<Context = unknown> extends GatewayClient<Context> {
   /** The client's close code; 1005 if its Close was empty, 1006 if none came. */
   readonly code: number;
   /** The client's reason, or `''`. */
@@ -31,11 +33,11 @@ export interface GatewayRefusal {
 }
 
 /** The events of a gateway, and what their listeners get. */
-export interface GatewayEvents {
+export interface GatewayEvents<Context = unknown> {
   /** A client and its backend are joined; in direct mode: the client was handed over. */
-  open: GatewayClient;
+  open: GatewayClient<Context>;
   /** Neither is left. */
-  close: GatewayClose;
+  close: GatewayClose<Context>;
   /** A client was refused. */
   refused: GatewayRefusal;
 }
@@ -44,7 +46,9 @@ export interface GatewayEvents {
 export type GatewayEventName = keyof GatewayEvents;
 
 /** A listener of a gateway. What it throws becomes a process warning. */
-export type GatewayListener<Name extends GatewayEventName> = (event: GatewayEvents[Name]) => unknown;
+export type GatewayListener<Name extends GatewayEventName, Context = unknown> = (
+  event: GatewayEvents<Context>[Name],
+) => unknown;
 
 const EVENTS: Record<GatewayEventName, true> = { open: true, close: true, refused: true };
 

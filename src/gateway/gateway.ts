@@ -4,22 +4,28 @@
  * relay.ts, what happens when sockets are handed over in direct.ts.
  */
 
+import { Memory } from '../codec/memory.ts';
 import type { Request } from '../handshake/request.ts';
 import { isAddressAllowed, readAddressList } from '../server/address-list.ts';
 import type { Peer, ServeOptions, Verdict } from '../server/options.ts';
-import { serve } from '../server/serve.ts';
+import { serveAs } from '../server/serve.ts';
 import type { CloseServerOptions, Server } from '../server/server.ts';
 import type { ServerEndpoint } from '../server/server-endpoint.ts';
-import { attach } from '../server/upgrade.ts';
+import { attachAs } from '../server/upgrade.ts';
+import { isRefusal, readVerdict } from '../server/verdict.ts';
 import { nodeClock } from '../transport/node/clock.ts';
+import { nodePlatform } from '../transport/node/platform.ts';
 import { type Backend, BackendError, dial, LONGEST_TIMER } from './backend.ts';
 import { clientAddress, clientOf } from './client-address.ts';
 import { startDirect } from './direct.ts';
-import { GatewayEmitter, type GatewayEventName, type GatewayListener } from './events.ts';
+import { type GatewayClient, GatewayEmitter, type GatewayEventName, type GatewayListener } from './events.ts';
 import { type GatewayOptions, GatewaySettings } from './options.ts';
-import { acceptanceOf, refusalOf } from './refusal.ts';
+import { refusalOf } from './refusal.ts';
 import { Relay } from './relay.ts';
 import { findTarget, type Target } from './targets.ts';
+
+/** Of all clients: no option gives them another. */
+const memory = Memory.of(nodePlatform.allocate!);
 
 /** Where clients come from. */
 export interface Front {
@@ -40,8 +46,8 @@ export interface Front {
  * const gateway = await createGateway({ docroot: '/run/websocket', port: 8080, framing: 'nul' });
  * gateway.on('refused', ({ status, path, reason }) => console.log(status, path, reason));
  */
-export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const settings = new GatewaySettings(options);
+export async function createGateway<Context = unknown>(options: GatewayOptions<Context>): Promise<Gateway<Context>> {
+  const settings = new GatewaySettings(options as GatewayOptions);
   const events = new GatewayEmitter();
   if (settings.direct) return new Gateway(events, await startDirect(settings, events), () => 0);
   const joiner = new Joiner(settings, events);
@@ -49,8 +55,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   return new Gateway(events, server, () => joiner.size);
 }
 
-/** A running gateway. */
-export class Gateway implements AsyncDisposable {
+/** A running gateway. `Context` is what `authorize` gives a client along. */
+export class Gateway<Context = unknown> implements AsyncDisposable {
   private readonly events: GatewayEmitter;
   private readonly front: Front;
   private readonly count: () => number;
@@ -87,8 +93,8 @@ export class Gateway implements AsyncDisposable {
    *
    * @throws UsageError when there is no such event
    */
-  on<Name extends GatewayEventName>(type: Name, listener: GatewayListener<Name>): () => void {
-    return this.events.on(type, listener);
+  on<Name extends GatewayEventName>(type: Name, listener: GatewayListener<Name, Context>): () => void {
+    return this.events.on(type, listener as GatewayListener<Name>);
   }
 
   /**
@@ -111,6 +117,8 @@ interface Joined {
   readonly backend: Backend;
   readonly target: Target;
   readonly remoteAddress: string | null;
+  /** The application's own. */
+  readonly context: unknown;
 }
 
 /** Joins clients and backends. */
@@ -149,8 +157,8 @@ class Joiner implements Front {
       authorize: (request, peer) => this.authorize(request, peer),
     };
     const handler = (socket: ServerEndpoint) => this.join(socket);
-    if (settings.server !== null) this.server = attach(settings.server, options, handler);
-    else this.server = await serve(options, handler);
+    if (settings.server !== null) this.server = attachAs('gateway', settings.server, options, handler);
+    else this.server = await serveAs('gateway', options, handler);
     this.server.on('refused', ({ status, request, error, remoteAddress }) => {
       const reason = (request === null ? undefined : this.reasons.get(request)) ?? error.message;
       const address = request === null ? remoteAddress : this.addressOf(request, remoteAddress);
@@ -184,7 +192,7 @@ class Joiner implements Front {
   private async end(clientsGone: Promise<void>, timeout: number | null | undefined): Promise<void> {
     // A backend has its own time to end, unless the caller has less.
     const drop = () => {
-      for (const relay of this.relays) relay.wake();
+      for (const relay of this.relays) relay.drop();
     };
     const timer = typeof timeout === 'number' ? setTimeout(drop, Math.min(timeout, LONGEST_TIMER)) : undefined;
     await clientsGone;
@@ -208,16 +216,16 @@ class Joiner implements Front {
       return false;
     }
     const verdict = await this.decideFirst?.(request, clientOf(peer, remoteAddress));
-    const acceptance = acceptanceOf(verdict);
-    // What is no yes goes on as it is: the server refuses it, and what nobody understands.
-    if (acceptance === null) return verdict;
+    // Read before the backend hears anything: what nobody understands is no yes.
+    const acceptance = readVerdict(verdict);
+    if (acceptance === false || isRefusal(acceptance)) return acceptance;
     try {
       const { settings } = this;
       const target = await findTarget(settings.names, request.path, request.subprotocols);
       // Who leaves before the 101 takes the backend along.
       const backend = await dial(target.address, target.file, settings.connectTimeout, peer.signal);
       const { subprotocol } = target;
-      const context: Joined = { backend, target, remoteAddress };
+      const context: Joined = { backend, target, remoteAddress, context: acceptance.context };
       return { ...acceptance, ...(subprotocol === null ? {} : { subprotocol }), context };
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
@@ -227,16 +235,16 @@ class Joiner implements Front {
   }
 
   private join(socket: ServerEndpoint): void {
-    const { backend, target, remoteAddress } = socket.context as Joined;
-    const { name } = target;
+    const { backend, target, remoteAddress, context } = socket.context as Joined;
+    const client: GatewayClient = { name: target.name, remoteAddress, context };
     const rules = this.settings.rulesFor(target);
-    const relay = new Relay(socket, backend, rules, nodeClock, ({ code, reason }) => {
+    const relay = new Relay(socket, backend, rules, nodeClock, memory, ({ code, reason }) => {
       this.relays.delete(relay);
-      this.events.emit('close', { name, remoteAddress, code, reason });
+      this.events.emit('close', { ...client, code, reason });
       if (this.relays.size === 0) this.emptied?.();
     });
     this.relays.add(relay);
-    this.events.emit('open', { name, remoteAddress });
+    this.events.emit('open', client);
     relay.start();
   }
 }

@@ -7,7 +7,8 @@ import { isSendableCloseCode } from '../codec/close-code.ts';
 import { type Rules, readOptions } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
-import { SERVE_RULES, type ServeOptions } from '../server/options.ts';
+import { isHostServer } from '../server/attachment.ts';
+import { ATTACH_RULES, SERVE_RULES, type ServeOptions } from '../server/options.ts';
 import type { UpgradeServer } from '../server/upgrade.ts';
 import type { Address } from './backend.ts';
 import { TrustedProxies } from './client-address.ts';
@@ -54,7 +55,7 @@ type Settled =
   | 'text';
 
 /** Options of `createGateway`: these, and those of `serve` that concern clients. Sizes in bytes, durations in milliseconds. */
-export interface GatewayOptions extends Omit<ServeOptions, Settled> {
+export interface GatewayOptions<Context = unknown> extends Omit<ServeOptions<Context>, Settled> {
   /**
    * The folder of the backends' sockets: the path of a URL names the socket below it. It must be there, and nobody but its owner
    * and group may write into it.
@@ -185,7 +186,9 @@ export class GatewaySettings {
       refuse("give option 'docroot', the folder of the backends' sockets, or option 'routes'");
     }
     if (!isSendableCloseCode(read.endCode)) refuse(`option 'endCode': ${read.endCode} may not be sent`);
-    checkFront(options.path);
+    checkFront(options, read.server);
+    // The gateway's own stands before it.
+    readOptions({ authorize: SERVE_RULES['authorize']! }, { authorize: options.authorize }, WHERE);
     this.trusted = read.trustedProxies === null ? null : new TrustedProxies(read.trustedProxies, WHERE);
     this.connectTimeout = read.connectTimeout;
     this.server = read.server;
@@ -207,11 +210,29 @@ export class GatewaySettings {
   }
 }
 
-/** Node cuts what does not fit, and listens on whatever has that name. */
-function checkFront(path: unknown): void {
+/** One place where clients come from, and what belongs to it. */
+function checkFront(options: GatewayOptions, server: UpgradeServer | null): void {
+  const { path, port } = options;
+  if (server === null) {
+    if ((path === undefined) === (port === undefined)) {
+      refuse(
+        "give option 'port' (0: any that is free), 'path' (a UNIX socket) or 'server' (an http server), and one of them only",
+      );
+    }
+  } else {
+    if (!isHostServer(server)) refuse("option 'server' must be a server of node:http or node:https");
+    const own = Object.entries(options).find(([name, value]) => value !== undefined && isOfListening(name));
+    if (own !== undefined) refuse(`option '${own[0]}' means nothing with option 'server', which listens already`);
+  }
+  // Node cuts what does not fit, and listens on whatever has that name.
   if (typeof path === 'string' && Buffer.byteLength(path) > LONGEST_PATH) {
     refuse(`option 'path' has more than ${LONGEST_PATH} bytes`);
   }
+}
+
+/** Whether it is an option of `serve`, and none of `attach`. */
+function isOfListening(name: string): boolean {
+  return Object.hasOwn(SERVE_RULES, name) && !Object.hasOwn(ATTACH_RULES, name);
 }
 
 function checkKnown(own: Readonly<Record<string, unknown>>): void {

@@ -1,6 +1,6 @@
-/** What hooks say, as the gateway reads it, and what clients are told when there is no backend for them: enough to try again or not, and neither paths nor Node's errors. */
+/** What clients are told when there is no backend for them: enough to try again or not, and neither paths nor Node's errors. */
 
-import type { Acceptance, Refusal, Verdict } from '../server/options.ts';
+import type { Refusal } from '../server/options.ts';
 import type { BackendError } from './backend.ts';
 
 const BODIES: Readonly<Record<BackendError['status'], string>> = {
@@ -13,10 +13,4 @@ const BODIES: Readonly<Record<BackendError['status'], string>> = {
 /** The answer for an error. */
 export function refusalOf({ status }: BackendError): Refusal {
   return { status, body: BODIES[status] };
-}
-
-/** What an `authorize` hook that says yes adds; null if it says anything else. */
-export function acceptanceOf(verdict: Verdict): Acceptance | null {
-  if (verdict === undefined || verdict === true) return {};
-  return typeof verdict === 'object' && verdict !== null && verdict.status === undefined ? verdict : null;
 }

@@ -4,12 +4,11 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import { Memory } from '../codec/memory.ts';
+import type { Memory } from '../codec/memory.ts';
 import type { FragmentEvent } from '../connection/events.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import { UsageError } from '../errors.ts';
-import { nodePlatform } from '../transport/node/platform.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import type { Backend, BackendTaker } from './backend.ts';
 import { warn } from './events.ts';
@@ -43,7 +42,8 @@ export interface RelayRules {
 const TEXT = { binary: false } as const;
 /** Above this an endpoint refers to payload until it is written; the memory that a read lies in does not last that long. */
 const REFERENCED = 32_768;
-const memory = Memory.of(nodePlatform.allocate!);
+/** So much more may wait for a backend that has ended: an endpoint that closes while its client is held drops what comes. */
+const PARTING = 4_194_304;
 
 /** Joins an endpoint and a backend until both are gone. */
 export class Relay implements BackendTaker, MessageSink, Wakeable {
@@ -51,6 +51,7 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
   private readonly backend: Backend;
   private readonly rules: RelayRules;
   private readonly clock: Clock;
+  private readonly memory: Memory;
   private readonly done: (event: CloseEvent) => void;
   private readonly encoder: Encoder;
   private readonly decoder: Decoder;
@@ -66,12 +67,23 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
   private dropAt = 0;
   private finished = false;
 
-  /** `done` is called once, when neither side is left. */
-  constructor(socket: Endpoint, backend: Backend, rules: RelayRules, clock: Clock, done: (event: CloseEvent) => void) {
+  /**
+   * @param memory the endpoint's
+   * @param done called once, when neither side is left
+   */
+  constructor(
+    socket: Endpoint,
+    backend: Backend,
+    rules: RelayRules,
+    clock: Clock,
+    memory: Memory,
+    done: (event: CloseEvent) => void,
+  ) {
     this.socket = socket;
     this.backend = backend;
     this.rules = rules;
     this.clock = clock;
+    this.memory = memory;
     this.done = done;
     this.encoder = createEncoder(rules.framing, rules.limit);
     this.decoder = createDecoder(rules.framing, rules.limit, rules.frameType === 'text');
@@ -101,7 +113,8 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
       this.refuse(fault);
     } else if (writer.unsent >= this.rules.highWaterMark) {
       writer.flush();
-      if (writer.unsent >= this.rules.highWaterMark) {
+      const most = this.rules.highWaterMark + (this.backendEnded ? PARTING : 0);
+      if (writer.unsent >= most) {
         this.clientHeld = true;
         this.socket.pause();
       }
@@ -139,7 +152,7 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
   piece(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     const { socket, rules } = this;
     const data = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
-    if (data.length > REFERENCED) memory.markVolatile(bytes.buffer);
+    if (data.length > REFERENCED) this.memory.markVolatile(bytes.buffer);
     if (last && !this.midMessage) {
       const isText = rules.frameType === 'text' || (rules.frameType === 'auto' && data.length <= HOLD && isUtf8(data));
       const { code } = socket.send(data, isText ? TEXT : undefined);
@@ -147,7 +160,8 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     } else {
       // What a long message is when it is whole cannot be known before: with `auto` it is binary, however it came.
       this.midMessage = !last;
-      socket.sendFragment(rules.frameType === 'text' ? 'text' : 'binary', data, last);
+      const { code } = socket.sendFragment(rules.frameType === 'text' ? 'text' : 'binary', data, last);
+      if (code === 'compression') throw new Error('a message of a backend could not be compressed');
     }
   }
 
@@ -190,8 +204,12 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
       return;
     }
     // What the client still sends goes to the backend until its Close has come: it may have ended one direction only.
-    if (whole) void this.socket.close(this.rules.endCode);
-    else this.breakOff('the backend ended within a message');
+    if (whole) {
+      this.drained();
+      void this.socket.close(this.rules.endCode);
+    } else {
+      this.breakOff('the backend ended within a message');
+    }
   }
 
   closed(): void {
@@ -213,8 +231,14 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     this.finish();
   }
 
-  /** The backend took too long to end. */
+  /** The backend took too long to end, unless the clock woke us early. */
   wake(): void {
+    if (this.clock.now() < this.dropAt) this.clock.schedule(this, this.dropAt);
+    else this.drop();
+  }
+
+  /** Waits no longer for the backend to end. */
+  drop(): void {
     this.backend.destroy();
   }
 

@@ -30,7 +30,7 @@ export function decodeBase64(text: string): Uint8Array | null {
   const length = text.length;
   if (length % 4 !== 0) return null;
   let padding = 0;
-  if (length > 0 && text.charCodeAt(length - 1) === 0x3d) padding = text.charCodeAt(length - 2) === 0x3d ? 2 : 1;
+  if (text.charCodeAt(length - 1) === 0x3d) padding = text.charCodeAt(length - 2) === 0x3d ? 2 : 1;
   const digits = length - padding;
   const bytes = new Uint8Array((length / 4) * 3 - padding);
   let at = 0;

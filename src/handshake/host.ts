@@ -40,7 +40,7 @@ function nameEnd(text: string): number {
     const unit = text.charCodeAt(i);
     if (unit === 0x3a) break;
     if (unit === 0x25) {
-      if (hexDigit(text.charCodeAt(i + 1)) < 0 || hexDigit(text.charCodeAt(i + 2)) < 0) return 0;
+      if (!isHexDigit(text.charCodeAt(i + 1)) || !isHexDigit(text.charCodeAt(i + 2))) return 0;
       i += 2;
     } else if (!isNameCharacter(unit)) {
       return 0;
@@ -67,7 +67,7 @@ function isIPv6(text: string): boolean {
   }
   while (i < text.length) {
     const start = i;
-    while (i < text.length && hexDigit(text.charCodeAt(i)) >= 0) i++;
+    while (i < text.length && isHexDigit(text.charCodeAt(i))) i++;
     if (text.charCodeAt(i) === 0x2e) {
       if (!isIPv4(text.slice(start))) return false;
       groups += 2;
@@ -103,8 +103,7 @@ function isIPv4(text: string): boolean {
   return true;
 }
 
-function hexDigit(unit: number): number {
-  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+function isHexDigit(unit: number): boolean {
   const lower = unit | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+  return (unit >= 0x30 && unit <= 0x39) || (lower >= 0x61 && lower <= 0x66);
 }

@@ -255,7 +255,7 @@ function checkSubprotocols(values: readonly string[]): string | null {
   if (size > MAX_SUBPROTOCOLS_SIZE) return `it is longer than ${MAX_SUBPROTOCOLS_SIZE} bytes`;
   const list = parseTokenList(values);
   if (list === null) return 'an element is empty or not a token';
-  return list.length > 1 && new Set(list).size < list.length ? 'an element is repeated' : null;
+  return new Set(list).size < list.length ? 'an element is repeated' : null;
 }
 
 /** Visible ASCII without a fragment, in origin-form or in absolute-form (RFC 9112 section 3.2). */
@@ -348,6 +348,7 @@ export function formatRequest(parts: RequestParts): Uint8Array {
   return encodeLatin1(`${head}${more}\r\n`);
 }
 
+/** The value of a field that is given. */
 function givenValue(headers: readonly HeaderField[], name: string): string {
-  return headers.find(([given]) => equalsIgnoreCase(given, name))?.[1] ?? '';
+  return headers.find(([given]) => equalsIgnoreCase(given, name))![1];
 }

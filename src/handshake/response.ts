@@ -199,7 +199,8 @@ export function checkResponse(parts: ResponseParts): ResponseVerdict {
   const answers = parseExtensions(values);
   if (answers === null) return failed('EXTENSION_UNREQUESTED', values.join(', '));
   if (answers.length > 0 && parts.extensions !== undefined) {
-    const offers = parts.extensions === '' ? [] : (parseExtensions([parts.extensions]) ?? []);
+    // An empty value is no list.
+    const offers = parseExtensions([parts.extensions]) ?? [];
     for (const { name } of answers) {
       if (!offers.some((offer) => offer.name === name)) return failed('EXTENSION_UNREQUESTED', name);
     }

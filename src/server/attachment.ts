@@ -10,6 +10,7 @@ import { ServerConnection } from '../connection/server-connection.ts';
 import { UsageError } from '../errors.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
 import { Gate } from './gate.ts';
+import type { Taker } from './junction.ts';
 import { ATTACH_RULES, type AttachOptions, type Handler, ServerSettings } from './options.ts';
 import type { Source } from './server.ts';
 
@@ -22,28 +23,34 @@ export interface HostServer {
   readonly setSecureContext?: unknown;
 }
 
+/** Whether something can be attached to it. */
+export function isHostServer(host: unknown): boolean {
+  const server = host as { on?: unknown; address?: unknown } | null | undefined;
+  return typeof server?.on === 'function' && typeof server.address === 'function';
+}
+
 /**
  * The gate of what is attached to `host`.
  *
+ * @param who what the caller called, for errors
  * @throws UsageError naming what is wrong: the server, which must be one of `modules`, an option, or the handler
  */
-export function gateFor(host: unknown, modules: string, options: object, handler: unknown): Gate {
-  const server = host as { on?: unknown; address?: unknown } | null | undefined;
-  if (typeof server?.on !== 'function' || typeof server.address !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', `attach: the first argument must be a server of ${modules}`);
+export function gateFor(host: unknown, modules: string, options: object, handler: unknown, who = 'attach'): Gate {
+  if (!isHostServer(host)) {
+    throw new UsageError('INVALID_ARGUMENT', `${who}: the first argument must be a server of ${modules}`);
   }
-  const settings = new ServerSettings(ATTACH_RULES, options as AttachOptions, 'attach', {
+  const settings = new ServerSettings(ATTACH_RULES, options as AttachOptions, who, {
     best: nodePlatform,
     open: publicPlatform,
   });
   if (handler !== undefined && typeof handler !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', 'attach: the handler must be a function');
+    throw new UsageError('INVALID_ARGUMENT', `${who}: the handler must be a function`);
   }
   return new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
 }
 
 /** Connections that come by way of an HTTP server. */
-export abstract class Attachment implements Source {
+export abstract class Attachment implements Source, Taker {
   readonly gate: Gate;
   private readonly host: HostServer;
 
@@ -53,6 +60,10 @@ export abstract class Attachment implements Source {
   }
 
   abstract release(): void;
+
+  get paths(): ReadonlySet<string> | null {
+    return this.gate.settings.paths;
+  }
 
   address(): ReturnType<Source['address']> {
     return this.host.address();

@@ -27,10 +27,9 @@ import { Pending } from './pending.ts';
 import { checkOptions, Registry } from './registry.ts';
 import type { CloseServerOptions } from './server.ts';
 import { ServerEndpoint } from './server-endpoint.ts';
+import { isRefusal, readVerdict } from './verdict.ts';
 
 const REFUSAL = ['status', 'headers', 'body'];
-/** `status` stands for undefined here. */
-const ACCEPTANCE = ['status', 'headers', 'subprotocol', 'context'];
 
 /** What is known of a connection before it has an endpoint. */
 interface Droppable {
@@ -214,23 +213,14 @@ export class Gate implements Host {
   }
 
   private answer(endpoint: Endpoint, request: Request, pending: Pending, subprotocol: string, verdict: Verdict): void {
-    if (verdict === false) {
+    const answer = readVerdict(verdict);
+    if (answer === false) {
       this.refuse(endpoint, pending, 'REQUEST_REFUSED');
-    } else if (verdict === undefined || verdict === true) {
-      this.accept(endpoint, request, pending, subprotocol, {});
-    } else if (typeof verdict !== 'object' || verdict === null || Array.isArray(verdict)) {
-      throw new UsageError(
-        'INVALID_ARGUMENT',
-        `authorize must answer true, false or an object, not ${String(verdict)}`,
-      );
-    } else if (verdict.status === undefined) {
-      // What would be passed over, a misspelt status above all, must not let anybody in.
-      checkOptions('authorize', verdict, ACCEPTANCE);
-      this.accept(endpoint, request, pending, subprotocol, verdict);
+    } else if (isRefusal(answer)) {
+      const { status, body = status >= 400 ? `${rowOf('REQUEST_REFUSED').text}\n` : '' } = answer;
+      this.reject(endpoint, pending, { ...answer, body }, new HandshakeError('REQUEST_REFUSED', '', status));
     } else {
-      checkOptions('authorize', verdict, [...ACCEPTANCE, 'body']);
-      const { status, body = status >= 400 ? `${rowOf('REQUEST_REFUSED').text}\n` : '' } = verdict;
-      this.reject(endpoint, pending, { ...verdict, body }, new HandshakeError('REQUEST_REFUSED', '', status));
+      this.accept(endpoint, request, pending, subprotocol, answer);
     }
   }
 

@@ -36,17 +36,30 @@ export async function serve<Context = unknown>(
   options: ServeOptions<Context>,
   handler?: Handler<Context>,
 ): Promise<Server<Context>> {
-  const settings = new ServerSettings(SERVE_RULES, options as ServeOptions, 'serve', {
+  return serveAs('serve', options, handler);
+}
+
+/**
+ * The same for a caller who called something else: errors begin with `who`.
+ *
+ * @internal
+ */
+export async function serveAs<Context = unknown>(
+  who: string,
+  options: ServeOptions<Context>,
+  handler?: Handler<Context>,
+): Promise<Server<Context>> {
+  const settings = new ServerSettings(SERVE_RULES, options as ServeOptions, who, {
     best: nodePlatform,
     open: publicPlatform,
   });
   if (handler !== undefined && typeof handler !== 'function') {
-    throw new UsageError('INVALID_ARGUMENT', 'serve: the handler must be a function');
+    throw new UsageError('INVALID_ARGUMENT', `${who}: the handler must be a function`);
   }
   const { signal, tls } = options;
-  const where = await readListenOptions(options as ServeOptions);
+  const where = await readListenOptions(options as ServeOptions, who);
   const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
-  const source = new Listener(gate, tls === undefined ? null : secureServer(tls), options as ServeOptions);
+  const source = new Listener(gate, tls === undefined ? null : secureServer(tls, who), options as ServeOptions);
   signal?.throwIfAborted();
   await source.listen(where);
   const server = new Server<Context>(gate, source);
@@ -60,21 +73,26 @@ export async function serve<Context = unknown>(
   return server;
 }
 
-function secureServer(options: ServerTlsOptions): TlsServer {
-  const tls = serverTls(options, 'serve');
+function secureServer(options: ServerTlsOptions, who: string): TlsServer {
+  const tls = serverTls(options, who);
   try {
     // The deadline is ours: it runs from accept, and drops the socket, which Node's does not if it is half-open.
     return createTlsServer({ ...tls, handshakeTimeout: 0x7fff_ffff });
   } catch (error) {
-    throw new UsageError('INVALID_OPTION', `serve: option 'tls' cannot be used: ${(error as Error).message}`);
+    throw new UsageError('INVALID_OPTION', `${who}: option 'tls' cannot be used: ${(error as Error).message}`);
   }
 }
 
-/** @throws UsageError unless it is said where to listen, once */
-async function readListenOptions(options: ServeOptions): Promise<ListenOptions> {
+/**
+ * Where to listen.
+ *
+ * @throws UsageError unless that is said, once
+ * @internal
+ */
+export async function readListenOptions(options: ServeOptions, who: string): Promise<ListenOptions> {
   const { port, host, family, path, backlog = 511, exclusive = false, tls } = options;
   const refuse = (text: string): never => {
-    throw new UsageError('INVALID_OPTION', `serve: ${text}`);
+    throw new UsageError('INVALID_OPTION', `${who}: ${text}`);
   };
   if ((port === undefined) === (path === undefined)) {
     refuse("give option 'port' (0: any that is free) or option 'path' (a UNIX socket), and not both");

@@ -5,6 +5,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { Attachment, gateFor } from './attachment.ts';
 import type { Gate } from './gate.ts';
+import { Junction, type Taker } from './junction.ts';
 import type { AttachOptions, Handler } from './options.ts';
 import { Server } from './server.ts';
 
@@ -16,9 +17,11 @@ export type UpgradeServer = HttpServer | HttpsServer;
  *
  * Several may be attached to one server, each with `paths` of its own; one without `paths` gets what the others leave. A path
  * that belongs to none of them is left alone if others listen to `upgrade` too, and answered with 404 otherwise.
- * `close()` ends the connections and stops listening to upgrades; the http server goes on.
+ * `close()` ends the connections and stops listening to upgrades; the http server goes on. From then on another may have its
+ * paths.
  *
- * @throws UsageError naming the option that is unknown or wrong
+ * @throws UsageError naming the option that is unknown or wrong; also when another on this server has one of the `paths`, or
+ *   has none either
  * @example
  * const http = createServer((request, response) => response.end('hello\n'));
  * const server = attach(http, { paths: '/chat' }, (socket) => {
@@ -31,70 +34,77 @@ export function attach<Context = unknown>(
   options: AttachOptions<Context> = {},
   handler?: Handler<Context>,
 ): Server<Context> {
-  const gate = gateFor(httpServer, 'node:http or node:https', options, handler);
-  return new Server<Context>(gate, new UpgradeAttachment(gate, httpServer));
+  return attachAs('attach', httpServer, options, handler);
+}
+
+/**
+ * The same for a caller who called something else: errors begin with `who`.
+ *
+ * @internal
+ */
+export function attachAs<Context = unknown>(
+  who: string,
+  httpServer: UpgradeServer,
+  options: AttachOptions<Context>,
+  handler?: Handler<Context>,
+): Server<Context> {
+  const gate = gateFor(httpServer, 'node:http or node:https', options, handler, who);
+  return new Server<Context>(gate, new UpgradeAttachment(gate, httpServer, who));
 }
 
 /** What is attached to one http server, perhaps beside others. */
 class UpgradeAttachment extends Attachment {
-  private readonly http: UpgradeServer;
+  private readonly junction: UpgradeJunction;
 
-  constructor(gate: Gate, http: UpgradeServer) {
+  constructor(gate: Gate, http: UpgradeServer, who: string) {
     super(gate, http);
-    this.http = http;
-    let junction = junctions.get(http);
-    if (junction === undefined) {
-      junction = new Junction(http);
-      junctions.set(http, junction);
-    }
-    junction.join(this);
+    this.junction = UpgradeJunction.of(http);
+    this.junction.join(this, who);
+  }
+
+  override stop(): Promise<void> {
+    this.junction.retire(this);
+    return super.stop();
   }
 
   override release(): void {
-    junctions.get(this.http)?.leave(this);
+    this.junction.leave(this);
   }
 }
 
-/** The one listener for the upgrades of an http server, for any number of attachments. */
-class Junction {
-  private readonly http: UpgradeServer;
-  private readonly attachments: UpgradeAttachment[] = [];
+/** Who takes the upgrades of a path. */
+interface UpgradeTaker extends Taker {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void;
+}
 
-  constructor(http: UpgradeServer) {
+/** The one listener for the upgrades of an http server. @internal */
+export class UpgradeJunction extends Junction<UpgradeTaker> {
+  private readonly http: UpgradeServer;
+
+  private constructor(http: UpgradeServer) {
+    super();
     this.http = http;
   }
 
-  join(attachment: UpgradeAttachment): void {
-    this.attachments.push(attachment);
-    if (this.attachments.length === 1) this.http.on('upgrade', this.dispatch);
+  static of(http: UpgradeServer): UpgradeJunction {
+    const junction = junctions.get(http) ?? new UpgradeJunction(http);
+    junctions.set(http, junction);
+    return junction;
   }
 
-  leave(attachment: UpgradeAttachment): void {
-    const index = this.attachments.indexOf(attachment);
-    if (index < 0) return;
-    this.attachments.splice(index, 1);
-    if (this.attachments.length === 0) {
-      this.http.off('upgrade', this.dispatch);
-      junctions.delete(this.http);
-    }
+  protected override start(): void {
+    this.http.on('upgrade', this.dispatch);
+  }
+
+  protected override stop(): void {
+    this.http.off('upgrade', this.dispatch);
   }
 
   private readonly dispatch = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
-    const path = pathOf(request.url ?? '');
-    const { attachments } = this;
-    const taker =
-      attachments.find(({ gate }) => gate.settings.paths?.has(path) === true) ??
-      attachments.find(({ gate }) => gate.settings.paths === null) ??
-      // Nobody's: another listener may want it; else somebody has to answer 404.
-      (this.http.listenerCount('upgrade') === 1 ? attachments[0] : undefined);
+    // Nobody's: another listener may want it; else somebody has to answer 404.
+    const taker = this.takerOf(request.url ?? '') ?? (this.http.listenerCount('upgrade') === 1 ? this.any : null);
     taker?.upgrade(request, socket, head);
   };
 }
 
-const junctions: WeakMap<UpgradeServer, Junction> = new WeakMap();
-
-/** The path of a request target, as `Request.path` has it. */
-function pathOf(target: string): string {
-  const path = target.replace(/^[a-z]{2,5}:\/\/[^/?]+/i, '').replace(/\?.*$/s, '');
-  return path === '' ? '/' : path;
-}
+const junctions: WeakMap<UpgradeServer, UpgradeJunction> = new WeakMap();

@@ -16,6 +16,9 @@ export interface Destination {
   readonly target: string;
 }
 
+/** Tells how to let go of what is dialled and not yet a transport; done at once if it was given up already. */
+export type OnGivenUp = (drop: () => void) => void;
+
 /**
  * Dials and opens.
  *
@@ -30,7 +33,7 @@ export async function openClient(
   destination: Destination,
   settings: ShellClientSettings,
   environment: Environment,
-  dial: (connection: ClientConnection) => Promise<Transport>,
+  dial: (connection: ClientConnection, onGivenUp: OnGivenUp) => Promise<Transport>,
 ): Promise<Endpoint> {
   const { signal, on, origin, subprotocols, headers } = settings;
   if (signal?.aborted === true) throw signal.reason;
@@ -39,6 +42,7 @@ export async function openClient(
   const connection = new ClientConnection(wanted, settings.endpoint.connection, clock.now());
   const { promise, resolve, reject } = deferred<Endpoint>();
   let endpoint: Endpoint | null = null;
+  let drop: (() => void) | null = null;
   let settled = false;
   const settle = () => {
     settled = true;
@@ -49,7 +53,8 @@ export async function openClient(
     if (settled) return;
     settle();
     reject(error);
-    endpoint?.terminate();
+    if (endpoint === null) drop?.();
+    else endpoint.terminate();
   };
   const abort = () => fail(signal?.reason);
   // As long as there is no transport; then the engine keeps it.
@@ -69,7 +74,11 @@ export async function openClient(
   };
   clock.schedule(deadline, deadline.at);
   signal?.addEventListener('abort', abort);
-  dial(connection).then(
+  const onGivenUp: OnGivenUp = (act) => {
+    if (settled) act();
+    else drop = act;
+  };
+  dial(connection, onGivenUp).then(
     (transport) => {
       if (settled) {
         transport.destroy();

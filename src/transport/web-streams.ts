@@ -3,7 +3,7 @@
  * of bytes. It is written against their shape, so that it imports where there are none.
  */
 
-import { Pieces } from './pieces.ts';
+import { BufferedTransport } from './buffered.ts';
 import type { Addresses, Transport, TransportSink } from './transport.ts';
 
 /** What is used of a `ReadableStream`. It must give `Uint8Array`s, each with memory of its own. @opaque */
@@ -36,157 +36,69 @@ export interface StreamTransportOptions {
 }
 
 /** The two directions of a byte stream. */
-export class WebStreamTransport implements Transport {
-  readonly addresses: Addresses;
-  /** Bytes that the stream has not taken yet. */
-  unwritten = 0;
+export class WebStreamTransport extends BufferedTransport implements Transport {
   private readonly reader: ReturnType<ReadableBytes['getReader']>;
   private readonly writer: ReturnType<WritableBytes['getWriter']>;
   private readonly close: (() => void) | null;
-  private sink: TransportSink | null = null;
-  private paused = false;
-  private reading = false;
-  private readOver = false;
-  private writeOver = false;
-  private readonly pieces = new Pieces();
-  private writing = false;
-  private ending = false;
-  private closing = false;
-  private over = false;
 
   /** Locks both streams. */
   constructor(
     streams: { readonly readable: ReadableBytes; readonly writable: WritableBytes },
     options: StreamTransportOptions = {},
   ) {
-    this.addresses = { ...NOWHERE, ...options.addresses };
+    super(options.addresses);
     this.close = options.close ?? null;
     this.reader = streams.readable.getReader();
     this.writer = streams.writable.getWriter();
   }
 
-  start(sink: TransportSink): void {
-    this.sink = sink;
+  override start(sink: TransportSink): void {
+    super.start(sink);
     this.writer.closed.then(this.onWriteOver, this.onError);
-    this.read();
   }
 
-  write(chunks: readonly Uint8Array[]): number {
-    if (this.over || this.ending) return 0;
-    this.unwritten += this.pieces.add(chunks);
-    this.pump();
-    return this.unwritten;
-  }
-
-  end(): void {
-    if (this.over || this.ending) return;
-    this.ending = true;
-    this.pump();
-  }
-
-  destroy(): void {
-    if (this.over) return;
-    this.drop(new Error('the connection was dropped'));
-    this.finish(undefined);
-  }
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-    this.read();
-  }
-
-  ref(): void {}
-
-  unref(): void {}
-
-  private read(): void {
-    if (this.reading || this.paused || this.readOver || this.over || this.sink === null) return;
-    this.reading = true;
+  protected override fetch(): void {
     this.reader.read().then(this.onRead, this.onError);
   }
 
   private readonly onRead = ({ done, value }: { readonly done: boolean; readonly value?: unknown }): void => {
-    this.reading = false;
-    if (this.over) return;
+    if (!this.readDone()) return;
     if (done) {
-      this.readOver = true;
-      this.sink?.ended();
-      this.settle();
+      this.readEnded();
     } else if (value instanceof Uint8Array) {
       if (value.length > 0) this.sink?.received(value);
       this.read();
     } else {
-      this.onError(new TypeError('the stream gave something that is no Uint8Array'));
+      this.fail(new TypeError('the stream gave something that is no Uint8Array'));
     }
   };
 
   /** One piece at a time: a stream counts chunks, whatever their size, so that only small ones hold us back in time. */
-  private pump(): void {
-    if (this.writing || this.over) return;
-    if (!this.pieces.isEmpty) {
-      const piece = this.pieces.take();
-      this.writing = true;
-      this.writer.write(piece).then(() => this.wrote(piece.length), this.onError);
-    } else if (this.ending && !this.closing) {
-      this.closing = true;
-      this.writer.close().then(this.onWriteOver, this.onError);
-    }
+  protected override flush(): void {
+    const piece = this.queue.take();
+    this.busy = true;
+    this.writer.write(piece).then(() => {
+      this.busy = false;
+      this.wrote(piece.length);
+    }, this.onError);
   }
 
-  private wrote(length: number): void {
-    this.writing = false;
-    this.unwritten -= length;
-    if (this.over) return;
-    this.sink?.written();
-    this.pump();
+  protected override shut(): void {
+    this.writer.close().then(this.onWriteOver, this.onError);
   }
 
-  private readonly onWriteOver = (): void => {
-    this.writeOver = true;
-    this.settle();
-  };
-
-  private readonly onError = (error: unknown): void => {
-    if (this.over) return;
-    this.drop(error);
-    this.finish(error ?? new Error('the stream failed'));
-  };
-
-  private settle(): void {
-    if (this.readOver && this.writeOver && !this.over) this.finish(undefined);
-  }
-
-  private drop(reason: unknown): void {
-    if (this.close !== null) return;
+  protected override release(orderly: boolean, cause: unknown): void {
+    this.close?.();
+    if (orderly || this.close !== null) return;
+    const reason = cause ?? new Error('the connection was dropped');
     // What is over already says so by rejecting.
     this.reader.cancel(reason).catch(ignore);
     this.writer.abort(reason).catch(ignore);
   }
 
-  private finish(cause: unknown): void {
-    this.over = true;
-    this.pieces.clear();
-    this.close?.();
-    // Later: whoever called us is in the middle of a turn.
-    Promise.resolve().then(() => {
-      const { sink } = this;
-      this.sink = null;
-      sink?.closed(cause);
-    });
-  }
-}
+  private readonly onWriteOver = (): void => this.writeEnded();
 
-/** Addresses of a stream that has none. */
-export const NOWHERE: Addresses = {
-  remoteAddress: null,
-  remotePort: null,
-  localAddress: null,
-  localPort: null,
-  secure: false,
-};
+  private readonly onError = (error: unknown): void => this.fail(error);
+}
 
 function ignore(): void {}

@@ -267,10 +267,10 @@ describe('errors', () => {
     [['ws://a/', '-s', 'not a token'], 'subprotocol'],
     [['ws://a/', '--ping-interval', '5'], '--ping-interval must be a number and a unit'],
     [['ws://a/', '--ping-interval', '0s'], '--ping-interval must be above 0'],
-    [['ws://a/', '--insecure'], "'tls' means nothing"],
+    [['ws://a/', '--insecure'], 'TLS means nothing'],
     [['wss://a/', '--insecure', '--ca', 'x'], '--ca and --insecure exclude each other'],
     [['wss://a/', '--cert', '/nowhere/at/all', '--key', 'y'], 'cannot read "/nowhere/at/all"'],
-    [['wss://a/', '--cert', 'x'], "'tls.cert' and 'tls.key'"],
+    [['wss://a/', '--cert', 'x'], '--cert and --key'],
   ])('%o is refused', async (argv, told) => {
     const { code, stdout, stderr } = await cli(['connect', ...argv]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -2,9 +2,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { outputOf } from '../../src/cli/io.ts';
 import { acceptKey } from '../../src/handshake/accept-key.ts';
 import { echoServer } from './support.ts';
 
@@ -48,6 +49,26 @@ test('SIGINT ends a server in order', async () => {
   const { code, stdout, stderr } = await result;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^echo on ws:\/\/127\.0\.0\.1:\d+\n$/);
+});
+
+test('an output that cannot be written is a failure, in words', async () => {
+  const child = spawn('/bin/sh', ['-c', 'exec "$0" --import tsx "$1" key > /dev/full', process.execPath, MAIN], {
+    stdio: 'pipe',
+  });
+  const { code, stderr } = await ended(child);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: the output cannot be written: ENOSPC[^\n]*\n$/)]);
+});
+
+test('any number may wait for an output that is full', async () => {
+  const stream = Object.assign(new PassThrough({ highWaterMark: 1 }), { isTTY: false, columns: 80 });
+  const output = outputOf(stream as unknown as NodeJS.WriteStream);
+  expect(output.write('more than there is room for')).toBe(false);
+  const waiting = Array.from({ length: 20 }, () => output.drained());
+  expect(stream.listenerCount('drain')).toBe(1);
+  stream.resume();
+  await Promise.all(waiting);
+  expect(output.write('again')).toBe(false);
+  await output.drained();
 });
 
 test('a reader that has enough ends it quietly', async () => {

@@ -37,6 +37,17 @@ describe('key', () => {
   });
 });
 
+test('key: --accept without a key would answer one that nobody has seen', async () => {
+  const { code, stdout, stderr } = await cli(['key', '--accept']);
+  expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining('--accept needs the key')]);
+});
+
+test('decode: what is left of a header is shown, too', async () => {
+  const { code, stdout } = await cli(['decode', '8100', '82']);
+  expect(code).toBe(3);
+  expect(stdout).toMatch(/\n00000002 {2}82\n +the bytes end inside a frame header, 1 of it at offset 2\n$/);
+});
+
 describe('decode', () => {
   const decode = (...argv: string[]) => cli(['decode', ...argv]);
   const json = async (...argv: string[]) => {

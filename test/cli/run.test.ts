@@ -31,6 +31,7 @@ describe('sansocket', () => {
     ['conect', "did you mean 'connect'?"],
     ['trcae', "did you mean 'trace'?"],
     ['ser', "did you mean 'serve'?"],
+    ['hlep', "did you mean 'help'?"],
     ['frobnicate', 'there are connect, serve'],
     ['__proto__', "there is no verb '__proto__'"],
     ['--prot', "there is no option '--prot' before a verb"],
@@ -165,5 +166,33 @@ describe('flags', () => {
     expect(closest('prot', words)).toBe('port');
     expect(closest('frobnicate', words)).toBeNull();
     expect(closest('x'.repeat(1_000_000), words)).toBeNull();
+  });
+});
+
+describe('what the library says of an option is told of its flag', () => {
+  test.each<[string[], string]>([
+    [['serve', '--allow', 'localhost'], 'error: --allow: "localhost" is no entry'],
+    [['serve', '--path', 'x'], 'error: --path: "x" is no path'],
+    [['serve', '--origin', 'x'], 'error: --origin: "x" is not an origin'],
+    [['serve', '--subprotocol', 'a b'], 'error: --subprotocol must be'],
+    [['serve', '--unix', ''], 'error: --unix is empty\n'],
+    [
+      ['serve', '--max-message-size', '0'],
+      'error: --max-message-size must be a whole number of bytes above 0, not 0\n',
+    ],
+    [['serve', '--cert', '/none.pem', '--key', 'k'], 'error: --cert: cannot read "/none.pem"'],
+    [['connect', ':1', '--ca', 'x'], 'error: TLS means nothing with a URL that is not wss:'],
+    [['connect', 'wss://localhost:1', '--ca', '/none.pem'], 'error: --ca: cannot read "/none.pem"'],
+    [['connect', ':1', '--proxy', 'x'], 'error: --proxy must be the URL of an HTTP proxy'],
+    [['gateway', '-R', '/none/such'], 'error: --docroot: ENOENT'],
+    [['gateway', '-r', 'a=tcp:localhost:0'], "error: --route: 'a' needs a port"],
+    [['gateway', '-R', '/etc', '--proxy', 'x'], 'error: --proxy: "x" is no entry'],
+    [
+      ['trace', '-l', '0', '-t', ':1', '--listen-cert', '/none.pem', '--listen-key', 'k'],
+      'error: --listen-cert: cannot',
+    ],
+  ])('%j', async (words, told) => {
+    const { code, stderr } = await cli(words);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(told)]);
   });
 });

@@ -281,7 +281,7 @@ describe('seed 107: the configuration file', () => {
     [{ enabled: true, certFile: 'nowhere.pem', keyFile: 'key.pem' }, 'tls.certFile cannot be read'],
     [{ enabled: true, certFile: 'cert.pem', keyFile: 'wrong.json' }, 'tls.keyFile names a file that is not PEM'],
     [{ enabled: true, certFile: 'cert.pem', keyFile: 'key.pem', caFile: '' }, 'tls.caFile is empty'],
-    [{ enabled: true, certFile: 'key.pem', keyFile: 'key.pem' }, "'tls' cannot be used"],
+    [{ enabled: true, certFile: 'key.pem', keyFile: 'key.pem' }, 'TLS cannot be used'],
   ])('seed 90: TLS without a certificate is an error: %o', async (tls, told) => {
     const { code, stdout, stderr } = await cli(['serve', '--config', file('tls.json', { ...shipped, tls })]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -1,4 +1,5 @@
 /** `sansocket trace`: as the client, as a proxy in the middle, and what it prints. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -137,8 +138,8 @@ describe('as the client', () => {
 describe('as a proxy in the middle', () => {
   async function start(url: string, ...argv: string[]): Promise<{ command: Command; port: number; url: string }> {
     const command = new Command(['trace', '--listen', '0', '--to', url, ...argv], { input: null });
-    const text = await command.until(/ws:\/\/127\.0\.0\.1:\d+/);
-    const [through, port] = /ws:\/\/127\.0\.0\.1:(\d+)/.exec(text)!;
+    const text = await command.until(/wss?:\/\/127\.0\.0\.1:\d+/);
+    const [through, port] = /wss?:\/\/127\.0\.0\.1:(\d+)/.exec(text)!;
     return { command, port: Number(port), url: through };
   }
 
@@ -200,7 +201,6 @@ describe('as a proxy in the middle', () => {
   });
 
   test('goes on to wss:, and checks the certificate', async () => {
-    const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
     const directory = mkdtempSync('/tmp/sansocket-trace-');
     writeFileSync(`${directory}/ca.pem`, authority);
     const server = await echoServer({ tls: local });
@@ -214,6 +214,38 @@ describe('as a proxy in the middle', () => {
     await expect(connect(strict.url)).rejects.toThrow('502');
     await strict.command.until('cannot connect to');
     await strict.command.interrupt();
+    await server.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  test('--listen-cert, --listen-key: clients come over TLS, and a page of the proxy passes for one of the server', async () => {
+    const directory = mkdtempSync('/tmp/sansocket-trace-');
+    writeFileSync(`${directory}/cert.pem`, local.cert);
+    writeFileSync(`${directory}/key.pem`, local.key);
+    const pair = ['--listen-cert', `${directory}/cert.pem`, '--listen-key', `${directory}/key.pem`];
+    const server = await echoServer();
+    const { command, url, port } = await start(server.url, ...pair);
+    expect(url).toBe(`wss://127.0.0.1:${port}`);
+    const socket = await connect(url, { tls: { ca: authority }, origin: `https://127.0.0.1:${port}` });
+    socket.send('secret');
+    await command.until('▼ text    fin  6 B  "secret"');
+    await socket.close();
+    // Who speaks no TLS is told of, and hears nothing; and who never ends his handshake does not keep the command.
+    await expect(connect(`ws://127.0.0.1:${port}`)).rejects.toThrow();
+    await command.until(/! no TLS with the client: [\w ]+\n/);
+    await RawPeer.to(port);
+    expect((await command.interrupt()).code).toBe(0);
+    const wrong = await cli([
+      'trace',
+      '-l',
+      '0',
+      '-t',
+      server.url,
+      pair[0]!,
+      `${directory}/none.pem`,
+      ...pair.slice(2),
+    ]);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('none.pem')]);
     await server.close();
     rmSync(directory, { recursive: true });
   });
@@ -325,6 +357,9 @@ describe('errors', () => {
     [['--listen', '0'], '--listen needs --to URL'],
     [['--to', 'ws://a/'], '--to needs --listen PORT'],
     [['ws://a/', '--keep-host'], '--keep-host means nothing without --listen'],
+    [['ws://a/', '--listen-cert', 'x'], '--listen-cert means nothing without --listen'],
+    [['--listen', '0', '--to', 'ws://a/', '--listen-cert', 'x'], 'needs both --listen-cert and --listen-key'],
+    [['--listen', '0', '--to', 'ws://a/', '--cert', 'x', '--key', 'y'], 'there are --listen-cert and --listen-key'],
     [['--listen', '0', '--to', 'ws://a/', 'ws://b/'], 'the URL is that of --to'],
     [['--listen', '0', '--to', 'ws://a/', '-H', 'A: b'], '--header means nothing with --listen'],
     [['--listen', '0', '--to', 'ws://a/', '--insecure'], 'TLS options mean nothing'],

@@ -1,6 +1,6 @@
 /** Where payloads live: what one that is kept pins, and what the pool gives out. */
 import { describe, expect, it } from 'vitest';
-import { Memory } from '../../src/codec/memory.ts';
+import { Memory, Slab } from '../../src/codec/memory.ts';
 import { sizeBehind, viewOf } from '../../src/codec/view.ts';
 
 function filled(size: number): Uint8Array {
@@ -64,6 +64,100 @@ describe('a payload for keeps', () => {
   });
 });
 
+describe('slabs', () => {
+  it('are one until it is full, and used again when nobody holds them', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const first = memory.slabFor(100);
+    expect(memory.slabFor(Slab.SIZE)).toBe(first);
+    first.retain();
+    first.used = 1;
+    expect(memory.slabFor(Slab.SIZE - 1)).toBe(first);
+    const second = memory.slabFor(Slab.SIZE);
+    expect(second).not.toBe(first);
+    expect(second.bytes.length).toBe(Slab.SIZE);
+    first.retain();
+    first.release();
+    expect([first.used, first.holderCount]).toEqual([1, 1]);
+    first.release();
+    expect(first.used).toBe(0);
+    second.used = Slab.SIZE;
+    expect(memory.slabFor(1)).toBe(first);
+  });
+
+  it('that nobody holds are kept up to four; the one that is appended to is no spare', () => {
+    const made: Uint8Array[] = [];
+    const memory = new Memory((size) => {
+      made.push(new Uint8Array(size));
+      return made.at(-1)!;
+    });
+    const current = memory.slabFor(10);
+    current.retain();
+    current.release();
+    const taken = Array.from({ length: 6 }, () => memory.takeSlab());
+    expect(new Set([current, ...taken]).size).toBe(7);
+    // Who takes a slab writes to it alone: nobody finds room in it.
+    for (const slab of taken) expect(slab.used).toBe(Slab.SIZE);
+    for (const slab of taken) slab.retain();
+    for (const slab of taken) slab.release();
+    const again = Array.from({ length: 5 }, () => memory.takeSlab());
+    expect(again.filter((slab) => taken.includes(slab)).length).toBe(4);
+    expect(again).not.toContain(current);
+    expect(made.length).toBe(8);
+  });
+
+  it('are as large as they should be, whatever an allocator gives', () => {
+    const memory = new Memory((size) => new Uint8Array(new ArrayBuffer(2 * size + 100), 50, size + 50));
+    for (const bytes of [memory.slabFor(10).bytes, memory.takeSlab().bytes]) {
+      expect([bytes.length, bytes.byteOffset]).toEqual([Slab.SIZE, 50]);
+    }
+    expect(memory.exact(1_000).length).toBe(1_000);
+    expect(memory.pooled(4_000).bytes.length).toBe(4_096);
+  });
+});
+
+it('says of what it allocates whether many payloads will lie in it', () => {
+  const asked: [number, boolean][] = [];
+  const memory = new Memory((size, shared) => {
+    asked.push([size, shared]);
+    return new Uint8Array(size);
+  });
+  memory.copy(filled(20_000), 0, 20_000);
+  memory.exact(7);
+  expect(asked).toEqual([
+    [20_000, false],
+    [7, false],
+  ]);
+  asked.length = 0;
+  for (const size of [1, 100, 1_000]) memory.copy(filled(size), 0, size);
+  memory.slabFor(1);
+  memory.takeSlab();
+  memory.pooled(1);
+  expect(asked).toEqual([4_096, 16_384, 65_536, Slab.SIZE, Slab.SIZE, 4_096].map((size) => [size, true]));
+});
+
+describe('a lender', () => {
+  it('is who must be asked before bytes are kept', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const buffer = memory.pooled(100);
+    expect(memory.lender(buffer.bytes.buffer)).toBe(buffer);
+    const [first, second] = [new ArrayBuffer(10), new ArrayBuffer(10)];
+    expect(memory.lender(first)).toBeUndefined();
+    for (const each of [first, second, first]) memory.markVolatile(each);
+    expect([memory.lender(first), memory.lender(second)]).toEqual([null, null]);
+  });
+
+  it('keeps its memory as long as somebody retains it', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const buffer = memory.pooled(100).retain();
+    buffer.release();
+    expect(memory.pooled(100)).not.toBe(buffer);
+    buffer.release();
+    expect(memory.pooled(100)).toBe(buffer);
+    buffer.release();
+    expect(memory.pooled(100)).toBe(buffer);
+  });
+});
+
 describe('the pool', () => {
   it('gives at most a quarter and a page more than what is asked for', () => {
     const memory = new Memory((size) => new Uint8Array(size));
@@ -86,6 +180,26 @@ describe('the pool', () => {
     expect(memory.pooled(65_540).bytes.buffer).not.toBe(first.bytes.buffer);
   });
 
+  it('never gives out again what is too small, whatever came back before', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    for (let pages = 1; pages <= 200; pages++) {
+      for (const given of [pages - 1, pages, pages + 1].map((each) => memory.pooled(4_096 * each + 1))) given.release();
+      const { bytes } = memory.pooled(4_096 * pages + 1);
+      expect(bytes.length).toBeGreaterThan(4_096 * pages);
+    }
+  });
+
+  it('counts what lies in it, not what ever came back', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const first = memory.pooled(10_000_000);
+    first.release();
+    for (let i = 0; i < 20; i++) {
+      const again = memory.pooled(10_000_000);
+      expect(again).toBe(first);
+      again.release();
+    }
+  });
+
   it('keeps a bounded amount, and forgets sizes that nobody asks for any more', () => {
     const memory = new Memory((size) => new Uint8Array(size));
     const old = Array.from({ length: 60 }, () => memory.pooled(1_000_000));
@@ -94,6 +208,15 @@ describe('the pool', () => {
     for (const buffer of buffers) buffer.release();
     expect(memory.pooled(2_000_000)).toBe(buffers.at(-1));
     expect(old).not.toContain(memory.pooled(1_000_000));
+    // 64 MiB to the byte: not a byte more, and not one less.
+    const whole = new Memory((size) => new Uint8Array(size));
+    const [most, more] = [whole.pooled(67_108_864), whole.pooled(4_096)];
+    most.release();
+    expect(whole.pooled(67_108_864)).toBe(most);
+    most.release();
+    more.release();
+    expect(whole.pooled(67_108_864)).not.toBe(most);
+    expect(whole.pooled(4_096)).toBe(more);
     // Larger than all of the pool: given out, and not kept.
     const huge = memory.pooled(70_000_000);
     huge.release();

@@ -243,7 +243,8 @@ describe('holding back', () => {
       const { endpoint, feed, peer, clock, transport } = script({ concurrency });
       const release: (() => void)[] = [];
       endpoint.on('message', () => new Promise<void>((resolve) => release.push(resolve)));
-      feed(join(...Array.from({ length: 10 }, (_, i) => peer(OP.text, `${i}`))));
+      // More than one read's worth: what is held has a bound, then the peer is held back.
+      feed(join(...Array.from({ length: 10 }, () => peer(OP.binary, pattern(40_000)))));
       await clock.settle();
       expect(release.length).toBe(concurrency);
       expect(transport.paused).toBe(true);

@@ -64,3 +64,17 @@ test('what is corrupt stays so', () => {
   expect(inflater.corrupt).toBe(true);
   expect(inflater.retained).toBe(0);
 });
+
+test('RFC 1951 §3.2.7: counts of codes that no alphabet has are refused at once', () => {
+  const corruptAfter = (literals: number, distances: number): boolean => {
+    const inflater = new Inflate(15);
+    // BFINAL 0, BTYPE 2, HLIT, HDIST, HCLEN 0.
+    const bits = (2 << 1) | ((literals - 257) << 3) | ((distances - 1) << 8);
+    inflater.write(Uint8Array.of(bits & 0xff, bits >> 8, 0), false);
+    expect(inflater.read()).toBe(null);
+    return inflater.corrupt;
+  };
+  expect([corruptAfter(257, 1), corruptAfter(286, 1), corruptAfter(286, 30)]).toEqual([false, false, false]);
+  expect([corruptAfter(287, 1), corruptAfter(288, 30)]).toEqual([true, true]);
+  expect([corruptAfter(257, 31), corruptAfter(286, 32)]).toEqual([true, true]);
+});

@@ -3,9 +3,10 @@
 import { adopt } from '../../src/gateway/index.ts';
 
 adopt(
-  (socket, { name, request, remoteAddress }) => {
+  (socket, { name, request, remoteAddress, context }) => {
     socket.on('open', () => {
-      socket.send(JSON.stringify({ name, target: request.target, remoteAddress, subprotocol: socket.subprotocol }));
+      const { subprotocol } = socket;
+      socket.send(JSON.stringify({ name, target: request.target, remoteAddress, subprotocol, context }));
     });
     socket.on('message', ({ data }) => {
       if (data === 'throw') throw new Error('as asked');

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { BackendWriter } from '../../src/gateway/backend-writer.ts';
+import { nodeClock } from '../../src/transport/node/clock.ts';
 import { backend, cleanUp, deferred, folder } from './support.ts';
 
 /** A writer to somebody who does not read before they are asked to. */
@@ -12,7 +13,7 @@ async function stuck(): Promise<{ writer: BackendWriter; socket: Socket; peer: S
   cleanUp(() => socket.destroy());
   const peer = await accepted.promise;
   let count = 0;
-  const writer = new BackendWriter(socket, () => count++);
+  const writer = new BackendWriter(socket, nodeClock, () => count++);
   return { writer, socket, peer, drained: () => count };
 }
 

@@ -137,17 +137,29 @@ describe('row 106: sansocket gateway', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
+  test('--direct: a process that ends is told of, and its clients get 502', async () => {
+    const file = `${folder()}/gone.mjs`;
+    writeFileSync(file, 'process.exit(3);');
+    const { command, said } = await running(['gateway', '-p', '0', '--direct', `w=${file}`], /gateway on (\S+)\n/);
+    await command.until(/warning: the process of 'w' \(\S+gone\.mjs\) has ended with code 3\n/);
+    await expect(connect(`${said[1]}/w`)).rejects.toMatchObject({ status: 502 });
+  });
+
   test.each<[string[], RegExp]>([
     [['-R', '/none/such'], /docroot.*ENOENT/],
     [['-r', 'nonsense'], /--route must be/],
     [['-r', 'a=tcp:host'], /--route must be/],
     [['-r', 'a=unix:relative'], /absolute/],
     [['-r', 'a=tcp:h:1', '--framing', 'xml'], /framing/],
-    [['-r', 'a=tcp:h:1', '--frame-type', 'xml'], /frameType/],
+    [['-r', 'a=tcp:h:1', '--frame-type', 'xml'], /--frame-type must be text or binary or auto/],
     [['-r', 'a=tcp:h:1', '--order', 'x'], /order/],
     [['-r', 'a=tcp:h:1', '--end-code', '1006'], /1006 may not be sent/],
     [['-r', 'a=tcp:h:1', '--cert', 'x'], /both --cert and --key/],
     [['--direct', 'x'], /NAME=FILE/],
+    [['--direct', 'x=./none.mjs'], /--direct: there is no module '\.\/none\.mjs'/],
+    [['--direct', 'x=src/cli/main.ts', '-r', 'a=tcp:localhost:7'], /--direct excludes --docroot and --route/],
+    [['--unix', '/tmp/x', '--port', '1'], /--unix and --port exclude each other/],
+    [['--order', 'up'], /--order must be deny-first or allow-first/],
     [['--docrot', 'x'], /did you mean '--docroot'/],
     [['extra', '-r', 'a=tcp:h:1', '-p', '0'], /takes no 'extra'/],
   ])('%j is refused, with exit code 2', async (words, message) => {
@@ -213,7 +225,9 @@ describe('sansocket backend', () => {
     expect(String((await once(socket, 'data'))[0])).toBe('still here');
     socket.destroy();
     const [again, why] = await daemon('-R', made);
-    expect([again, String(why)]).toEqual([2, expect.stringContaining('EADDRINUSE')]);
+    expect([again, String(why)]).toEqual([1, expect.stringMatching(/^error: listen EADDRINUSE[^\n]*\n$/)]);
+    const [wrong, what] = await daemon('-R', made, '-u', 'no-such-user');
+    expect([wrong, String(what)]).toEqual([2, expect.stringContaining("no user 'no-such-user'")]);
     process.kill(pid, 'SIGTERM');
     await vi.waitFor(() => expect(existsSync(`${made}/echo`)).toBe(false), 5_000);
   });

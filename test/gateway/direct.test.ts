@@ -10,7 +10,7 @@ import type { UpgradeServer } from '../../src/server/upgrade.ts';
 import { local } from '../support/certificates.ts';
 import { frame } from '../support/frames.ts';
 import { RawPeer, upgradeRequest } from '../support/sockets.ts';
-import { cleanUp, gateway, refused } from './support.ts';
+import { ask, cleanUp, gateway, refused } from './support.ts';
 
 async function worker(): Promise<ChildProcess> {
   const file = fileURLToPath(new URL('adopting.child.ts', import.meta.url));
@@ -227,5 +227,51 @@ describe('row 99: direct mode', () => {
     for (const message of [null, undefined, 5, 'x', {}, { type: 'other' }, { type: 'sansocket:hand-over' }])
       heard(message, undefined);
     undo();
+  });
+
+  test('what authorize gives a client along comes with open, and to the process', async () => {
+    const { running } = await directed({
+      authorize: ({ path }) => (path === '/chat' ? { context: { user: 'ada', since: 7 } } : true),
+    });
+    const opened = new Promise((resolve) => running.on('open', resolve));
+    const socket = await connect(`${running.url}/chat`);
+    for await (const { data } of socket) {
+      expect(JSON.parse(data as string)).toMatchObject({ name: 'chat', context: { user: 'ada', since: 7 } });
+      break;
+    }
+    expect(await opened).toMatchObject({ context: { user: 'ada', since: 7 } });
+    await socket.close();
+  });
+
+  test('a context that the channel cannot carry loses its client, and nobody else', async () => {
+    const { running } = await directed({
+      authorize: ({ target }) => (target === '/chat?big' ? { context: 1n } : true),
+    });
+    const told: unknown[] = [];
+    running.on('refused', ({ status, reason }) => told.push([status, reason]));
+    await expect(connect(`${running.url}/chat?big`)).rejects.toThrow();
+    await vi.waitFor(() => expect(told).toEqual([[0, expect.stringContaining('BigInt')]]));
+    const socket = await connect(`${running.url}/chat`);
+    expect((await socket.close()).code).toBe(1000);
+  });
+
+  test.each([
+    ['a status that is misspelt', { statusCode: 401 }],
+    ['a list', [401]],
+    ['a text', 'yes'],
+  ])('authorize that answers %s lets nobody in', async (_, verdict) => {
+    const { running } = await directed({ authorize: () => verdict as never });
+    expect(await refused(running.port!, '/chat')).toBe(500);
+  });
+
+  test('authorize may do without a subprotocol, and its refusal says something', async () => {
+    const { running } = await directed({
+      subprotocols: ['v1'],
+      authorize: ({ path }) => (path === '/chat' ? { subprotocol: null } : { status: 401 }),
+    });
+    const socket = await connect(`${running.url}/chat`, { subprotocols: ['v1'] });
+    expect(socket.subprotocol).toBe('');
+    await socket.close();
+    expect(await ask(running.port!, '/other')).toMatch(/^HTTP\/1\.1 401 .*\r\n\r\n[a-z ]+refused[a-z ]*\n$/s);
   });
 });

@@ -266,3 +266,20 @@ describe('T59: fields that a caller gives', () => {
     expect(checkHeaderField('a', undefined as unknown as string)).toBeTypeOf('string');
   });
 });
+
+test('hasToken looks at the letters of an element, not at its length', () => {
+  for (const [values, found] of [
+    [['websockex'], false],
+    [['a, websockex'], false],
+    [['websockex,WebSocket'], true],
+    [['ab', 'websocke', 'websockets'], false],
+    [['   \t websocket\t '], true],
+    [['a,,  ,websocket'], true],
+    [['a;websocket'], false],
+    [[], false],
+    [[''], false],
+    [[' ', ','], false],
+  ] as const) {
+    expect(hasToken(values, 'websocket'), values.join('|')).toBe(found);
+  }
+});

@@ -99,3 +99,10 @@ test('IPv6 literals are those of the platform', () => {
     { numRuns: 5000 },
   );
 });
+
+test('what follows a percent-encoded octet is looked at', () => {
+  for (const text of ['%41', '%41:80', 'a%4ab%ffc', '%41%42']) expect(isValidHost(text), text).toBe(true);
+  for (const text of ['%41/', '%41 ', '%41%', '%41%4', '%4', '%', '%4g', '%g4', '%/4', '%4:']) {
+    expect(isValidHost(text), text).toBe(false);
+  }
+});

@@ -63,6 +63,71 @@ describe('RFC 9112 3: the request line', () => {
   });
 });
 
+describe('RFC 6455 4.2.1: fields are told by their whole names', () => {
+  /** A name of the same length that is not it, nor its beginning or end. */
+  const other = (name: string) => `Y${name.slice(1, -1)}z`;
+
+  test.each<[string, string]>([
+    ['Host', 'HOST_INVALID'],
+    ['Upgrade', 'UPGRADE_REQUIRED'],
+    ['Connection', 'UPGRADE_INVALID'],
+    ['Sec-WebSocket-Key', 'KEY_INVALID'],
+    ['Sec-WebSocket-Version', 'VERSION_UNSUPPORTED'],
+  ])('a field as long as %s is no %s', (name, fault) => {
+    const [, value] = BASE.find(([each]) => each === name)!;
+    expect(check({ [name]: [], [other(name)]: [value] })).toMatchObject({
+      fault,
+      ...(name === 'Upgrade' || name === 'Connection' ? {} : { detail: 'there is none' }),
+    });
+    // And it is none beside it either.
+    expect(faultOf({ [other(name)]: ['anything', 'else'] })).toBeNull();
+  });
+
+  test.each<[string, string]>([
+    ['Content-Length', '5'],
+    ['Transfer-Encoding', 'chunked'],
+    ['Sec-WebSocket-Protocol', '"'],
+    ['Sec-WebSocket-Extensions', '"'],
+  ])('%s: %s is wrong, and right in a field that is as long', (name, value) => {
+    expect(faultOf({ [name]: [value] })).not.toBeNull();
+    expect(faultOf({ [other(name)]: [value] })).toBeNull();
+  });
+
+  test.each<[string, string]>([
+    ['Host', 'HOST_INVALID'],
+    ['Sec-WebSocket-Key', 'KEY_INVALID'],
+    ['Sec-WebSocket-Version', 'VERSION_UNSUPPORTED'],
+  ])('%s twice is counted', (name, fault) => {
+    const [, value] = BASE.find(([each]) => each === name)!;
+    expect(check({ [name]: [value, value] })).toMatchObject({ fault, detail: 'there are 2' });
+    expect(check({ [name]: [value, value, value] })).toMatchObject({ fault, detail: 'there are 3' });
+  });
+});
+
+describe('a request that was read by somebody else', () => {
+  test('is shown as it came, whatever its method and version are', () => {
+    expect(check({}, 'POST', '/a?b', '1.0').request).toMatchObject({ method: 'POST', target: '/a?b', version: '1.0' });
+    expect(check({}, 'GET').request).toMatchObject({ method: 'GET', version: '1.1' });
+  });
+
+  test('T12: a line feed in its fields is none of ours, in a name or a value', () => {
+    for (const field of [
+      ['X', 'a\nHost: evil'],
+      ['X\n', 'a'],
+    ]) {
+      expect(checkRequest('GET', '/', '1.1', [...BASE.flat(), ...field]).fault).toBe('HEADER_INVALID');
+    }
+  });
+
+  test('without any field has a target, no host and no headers', () => {
+    const { request, fault } = checkRequest('GET', '/only', '1.1', []);
+    expect(fault).toBe('HOST_INVALID');
+    expect(request).toMatchObject({ target: '/only', path: '/only', host: '', origin: null, upgrade: false });
+    expect([...request.headers]).toEqual([]);
+    expect(request.subprotocols).toEqual([]);
+  });
+});
+
 describe('RFC 6455 4.2.1: a request that is right', () => {
   test('the sample of section 1.3', () => {
     const { request, fault, detail } = checkRequest('GET', '/chat', '1.1', [

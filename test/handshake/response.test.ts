@@ -116,6 +116,18 @@ describe('refusals', () => {
     expect(parse(print({ status: 304 })).headers.has('content-length')).toBe(false);
   });
 
+  test.each([[200], [599]])('%j is one', (status) => {
+    expect(parse(formatRejection({ status, headers: [], body: null })).status).toBe(status);
+  });
+
+  test('a 503 says when to come again, unless the caller does', () => {
+    const retryAfter = (status: number, headers: RejectionParts['headers'] = []) =>
+      parse(formatRejection({ status, headers, body: null })).headers.getAll('retry-after');
+    expect(retryAfter(503)).toEqual(['5']);
+    expect(retryAfter(503, [['Retry-After', '60']])).toEqual(['60']);
+    expect(retryAfter(500)).toEqual([]);
+  });
+
   test.each([[101], [100], [199], [600], [0], [-1], [404.5], [Number.NaN], ['404']])('%j is no status', (status) => {
     expect(() => print({ status: status as number })).toThrow(UsageError);
   });
@@ -221,6 +233,11 @@ describe('RFC 6455 4.1: the answer to our request', () => {
       ...parts,
     });
   }
+
+  test('what is missing or repeated is counted', () => {
+    expect(check({ 'Sec-WebSocket-Accept': [] })).toMatchObject({ fault: 'ACCEPT_MISMATCH', detail: 'there is none' });
+    expect(check({ 'Sec-WebSocket-Accept': [ACCEPT, ACCEPT] }).detail).toBe('there are 2');
+  });
 
   test('right answers', () => {
     expect(check()).toEqual({ fault: null, detail: '', subprotocol: '', answers: [] });

@@ -71,7 +71,9 @@ async function inPage(browser: Browser, onLine: OnLine): Promise<void> {
           done();
         } else if (text.startsWith('{')) onLine(text);
       });
-      void page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`).catch(reject);
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      // The page is loaded when its modules have run.
+      void page.goto(url, { waitUntil: 'commit' }).catch(reject);
     });
   } finally {
     await page.close();

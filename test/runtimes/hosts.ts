@@ -4,13 +4,14 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { authority } from '../support/certificates.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MODULES = `${ROOT}runtimes/node_modules/`;
 /** Bundles and configurations; ignored by git. */
 const SCRATCH = `${ROOT}artifacts/runtimes/`;
 /** No runtime takes longer. */
-const LONGEST = 240_000;
+const LONGEST = 480_000;
 
 /** Besides the Node that runs this. */
 const MAJORS = ['20', '22', '24', '26'];
@@ -18,6 +19,7 @@ const MAJORS = ['20', '22', '24', '26'];
 /** What the suite is bundled with. */
 export interface Ports {
   readonly peer: number;
+  readonly securePeer: number;
   readonly relay: number;
 }
 
@@ -115,7 +117,10 @@ function workerd(): Host | Missing {
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
-    (name = "internet", network = (allow = ["local", "private"])),
+    (name = "internet", network = (
+      allow = ["local", "private"],
+      tlsOptions = (trustedCertificates = [${JSON.stringify(authority)}]),
+    )),
   ],
   sockets = [
     (name = "http", address = "127.0.0.1:${http}", http = (), service = "main"),
@@ -224,7 +229,11 @@ async function bundle(
     format: platform === 'neutral' ? 'iife' : 'esm',
     target: 'es2022',
     external: ['node:*', ...external],
-    define: { PEER_PORT: String(ports.peer), RELAY_PORT: String(ports.relay) },
+    define: {
+      PEER_PORT: String(ports.peer),
+      SECURE_PEER_PORT: String(ports.securePeer),
+      RELAY_PORT: String(ports.relay),
+    },
   });
   return outfile;
 }

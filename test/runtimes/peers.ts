@@ -72,6 +72,7 @@ export function clientCases(shell: string, connect: (options: object) => Promise
  * Serves a real client: tells where, echoes, and resolves when a client has sent `stop`.
  *
  * @param start listens on any port; the handler gets every connection
+ * @param secure whether it is TLS that it listens for
  */
 export function serverCase(
   shell: string,
@@ -80,6 +81,7 @@ export function serverCase(
     handler: (socket: Endpoint) => void,
     options: EndpointOptions & { subprotocols: readonly string[] },
   ) => Promise<{ readonly port: number; close(): Promise<void> }>,
+  secure = false,
 ): Extra {
   return {
     shell,
@@ -98,7 +100,7 @@ export function serverCase(
         },
         { ...RAISED, subprotocols: ['echo'] },
       );
-      say(JSON.stringify({ listening: server.port, shell }));
+      say(JSON.stringify({ listening: server.port, shell, secure }));
       await stopped;
       await server.close();
     },

@@ -21,7 +21,7 @@ export interface Extra {
 /** One line of a report. The last of a run says `done`. */
 export type Line =
   | { readonly shell: string; readonly name: string; readonly error: string | null }
-  | { readonly listening: number; readonly shell: string }
+  | { readonly listening: number; readonly shell: string; readonly secure?: boolean }
   | { readonly done: true };
 
 /** How a runtime runs the suite. */

@@ -105,6 +105,44 @@ describe('row 63: attach', () => {
     expect((await refusal(`${b.url}/d`)).status).toBe(404);
   });
 
+  test('two that want the same are refused: the second would never hear of a request', async () => {
+    const http = await httpServer();
+    const first = add(http);
+    const twice =
+      /attach: another takes every request of this server already; give each option 'paths', or close the other/;
+    expect(() => add(http)).toThrow(twice);
+    add(http, { paths: ['/a', '/b'] });
+    expect(() => add(http, { paths: ['/c', '/b'] })).toThrow(
+      "attach: another has the path '/b' on this server already",
+    );
+    expect(await echoed(`${first.url}/anything`, 'x')).toBe('x');
+    // What was refused has left nothing behind.
+    const c = add(http, { paths: '/c' });
+    expect(await echoed(`${c.url}/c`, 'c')).toBe('c');
+  });
+
+  test('one that closes makes room for the next at once', async () => {
+    const http = await httpServer();
+    const old = add(http, {}, (socket) => void socket.send('old'));
+    const socket = await connect(old.url, { autoPong: true, closeTimeout: 200 });
+    const stuck = await RawPeer.to(portOf(http));
+    stuck.write(upgradeRequest('/'));
+    await stuck.until('\r\n\r\n');
+    const closing = old.close({ timeout: 300 });
+    const next = add(http, {}, (fresh) => void fresh.send('new'));
+    for await (const { data } of await connect(next.url)) {
+      expect(data).toBe('new');
+      break;
+    }
+    await closing;
+    await socket.closed;
+    expect(http.listenerCount('upgrade')).toBe(1);
+    for await (const { data } of await connect(next.url)) {
+      expect(data).toBe('new');
+      break;
+    }
+  });
+
   test('leaves the paths of others alone', async () => {
     const http = await httpServer();
     const server = add(http, { paths: '/mine' });

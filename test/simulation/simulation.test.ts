@@ -7,8 +7,10 @@ import { transitionsModel } from '../../models/transitions.ts';
 import { DEFECTS } from '../../simulate/defects/planted.ts';
 import { FAULT_KINDS, whyNot } from '../../simulate/faults.ts';
 import { Host, WorldTime } from '../../simulate/hosts.ts';
+import { LinkEnd } from '../../simulate/link.ts';
 import { type Plan, planOf } from '../../simulate/plan.ts';
 import { shrink } from '../../simulate/shrink.ts';
+import { SimulatedSocket } from '../../simulate/socket.ts';
 import { Table } from '../../simulate/table.ts';
 import { WireReader } from '../../simulate/wire.ts';
 import { World } from '../../simulate/world.ts';
@@ -33,6 +35,73 @@ describe('a world', () => {
     expect(faults).toBeGreaterThan(50);
   });
 });
+
+describe('gateways', () => {
+  it('T69: carry messages both ways, whatever befalls their backends', { timeout: 60_000 }, async () => {
+    const framings = new Set<string>();
+    const got = new Set<string>();
+    let behind = 0;
+    for (let seed = 1; seed <= 8; seed++) {
+      const plan = { ...planOf(seed), sessions: [], clients: [] };
+      const { failure, trace } = await new World(plan, true).run();
+      expect(failure).toBeNull();
+      const framingOf = new Map(plan.joined.map(({ key, framing }) => [key, framing]));
+      for (const line of trace) {
+        const [, key = '', side = ''] = /ms {2}(g\d+)(?: (client|server))?: (?:backend )?got/.exec(line) ?? [];
+        if (key !== '') got.add(`${framingOf.get(key)} to the ${side || 'backend'}`);
+        if (line.includes('fault backend')) behind++;
+      }
+      for (const { framing } of plan.joined) framings.add(framing);
+    }
+    expect([...got].sort()).toEqual(
+      [...framings].flatMap((framing) => [`${framing} to the backend`, `${framing} to the client`]).sort(),
+    );
+    expect(framings.size).toBe(4);
+    expect(behind).toBeGreaterThan(20);
+  });
+
+  it('their sockets take what is written later, and see what was done to it meanwhile', () => {
+    const world = new WorldTime();
+    const host = new Host('h', world);
+    const nature = { latency: 5, jitter: 0, piece: 1_000, window: 1, borrowed: false };
+    const reader = { read: () => '' };
+    const endOf = (name: string) =>
+      new LinkEnd(
+        host,
+        name,
+        nature,
+        reader,
+        () => 0.9,
+        fail,
+        () => {},
+      );
+    const [near, far] = [endOf('near'), endOf('far')];
+    near.join(far);
+    far.join(near);
+    const got: number[] = [];
+    far.start({
+      received: (bytes) => void got.push(...bytes),
+      receivedBorrowed: fail,
+      written: () => {},
+      ended: () => void got.push(-1),
+      closed: fail,
+    });
+    const socket = new SimulatedSocket(host, near, fail);
+    const second = Uint8Array.of(4, 5);
+    socket.write(Uint8Array.of(1, 2, 3), () => {});
+    expect(socket.writableLength).toBe(0);
+    socket.write(second, () => {});
+    expect([socket.writableLength, socket.writable]).toEqual([2, true]);
+    second[0] = 9;
+    socket.end();
+    for (; world.now < 40; world.now++) while (host.step());
+    expect([got, socket.writable]).toEqual([[1, 2, 3, 9, 5, -1], false]);
+  });
+});
+
+function fail(...what: unknown[]): never {
+  throw new Error(`not expected: ${what}`);
+}
 
 describe('shrinking', () => {
   it('leaves those actions that a failure needs', async () => {

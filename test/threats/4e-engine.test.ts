@@ -274,7 +274,8 @@ for (const role of ROLES) {
       const { endpoint, feed, peer, clock } = script({ pingInterval: PING, pongTimeout: PONG }, undefined, { role });
       let release: () => void = () => {};
       endpoint.on('message', () => new Promise<void>((resolve) => (release = resolve)));
-      feed(join(peer(OP.text, 'a'), peer(OP.text, 'b')));
+      // The second is more than is held, so that the third is not read.
+      feed(join(peer(OP.text, 'a'), peer(OP.binary, pattern(70_000)), peer(OP.text, 'c')));
       await clock.run(1_000_000);
       expect(endpoint.readyState).toBe('open');
       release();

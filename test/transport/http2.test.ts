@@ -211,3 +211,19 @@ test('over HTTP/1.1 the same attachment takes the upgrades of ws', async () => {
   await server.close();
   await new Promise((resolve) => http2.close(resolve));
 });
+
+test('several on one server, each with its paths; two that want the same are refused', async () => {
+  const { http2, server, session, url } = await start();
+  await allowed(session);
+  expect(() => attach(http2)).toThrow('attach: another takes every request of this server already');
+  const heard: string[] = [];
+  const side = attach(http2, { paths: '/side' }, () => void heard.push('side'));
+  expect(() => attach(http2, { paths: ['/x', '/side'] })).toThrow("attach: another has the path '/side'");
+  const first = await connect(session, `${url}/side?q`);
+  const second = await connect(session, `${url}/other`);
+  // Each stream is one connection of one server.
+  expect([heard, side.connections.size, server.connections.size]).toEqual([['side'], 1, 1]);
+  await Promise.all([first.close(), second.close()]);
+  await side.close();
+  expect(http2.listenerCount('stream')).toBeGreaterThan(0);
+});

@@ -123,3 +123,60 @@ test.each([
   expect(make).toThrow(UsageError);
   expect(make).toThrow(name);
 });
+
+test.each(['the deadline', 'an abort', 'a dial that fails'])(
+  'what is dialled and no transport yet is let go after %s, once',
+  async (what) => {
+    const { clock, environment } = running();
+    const abort = new AbortController();
+    let fail: (error: Error) => void = () => {};
+    let dropped = 0;
+    const settings = new ShellClientSettings({ signal: abort.signal }, platform, 'connect');
+    const attempt = openClient({ host: 'example.test', target: '/' }, settings, environment, (_, onGivenUp) => {
+      onGivenUp(() => {
+        dropped++;
+      });
+      return new Promise((_, reject) => {
+        fail = reject;
+      });
+    }).catch((error: unknown) => error);
+    await clock.run(1_000);
+    expect(dropped).toBe(0);
+    if (what === 'an abort') abort.abort(new Error('as asked'));
+    if (what === 'a dial that fails') fail(new Error('refused'));
+    await clock.run(60_000);
+    expect(await attempt).toBeInstanceOf(Error);
+    fail(new Error('too late'));
+    await clock.run(1_000);
+    expect(dropped).toBe(1);
+  },
+);
+
+test('what is dialled too late is let go at once; what became a transport is not', async () => {
+  const { clock, environment, server } = running();
+  let dropped = 0;
+  const settings = new ShellClientSettings({}, platform, 'connect');
+  const destination = { host: 'example.test', target: '/' };
+  const late = openClient(destination, settings, environment, async (_, onGivenUp) => {
+    await new Promise<void>((resolve) => environment.clock.schedule({ wake: resolve }, 20_000));
+    onGivenUp(() => {
+      dropped++;
+    });
+    return new Promise(() => {});
+  }).catch((error: unknown) => error);
+  await clock.run(30_000);
+  expect(await late).toBeInstanceOf(TimeoutError);
+  expect(dropped).toBe(1);
+  const opened = openClient(destination, settings, environment, async (_, onGivenUp) => {
+    onGivenUp(() => {
+      dropped++;
+    });
+    const { left, right } = memoryLink(clock);
+    server.admit(left);
+    return right;
+  });
+  await clock.run(1_000);
+  (await opened).terminate();
+  await clock.run(60_000);
+  expect(dropped).toBe(1);
+});

@@ -81,8 +81,8 @@ export function readDeflateOptions(options: PermessageDeflateOptions): DeflateSe
     throw wrong("option 'memory' must be 'dedicated' or 'shared' or 'none'", memory);
   }
   const forgets = memory !== 'dedicated';
-  const { codec = null } = options;
-  if (codec !== null && (typeof codec?.deflater !== 'function' || typeof codec.inflater !== 'function')) {
+  const { codec } = options;
+  if (codec !== undefined && (typeof codec?.deflater !== 'function' || typeof codec.inflater !== 'function')) {
     throw wrong("option 'codec' must be a DeflateCodec", codec);
   }
   return {
@@ -98,7 +98,7 @@ export function readDeflateOptions(options: PermessageDeflateOptions): DeflateSe
         ? Number.POSITIVE_INFINITY
         : (whole(options, 'compressLimit', 1, Number.MAX_SAFE_INTEGER) ?? 262_144),
     memory,
-    codec,
+    codec: codec ?? null,
   };
 }
 

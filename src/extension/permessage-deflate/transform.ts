@@ -30,6 +30,11 @@ export class DeflatePool {
     return deflater;
   }
 
+  /** The shared one threw: what is left of it is nobody's to use. */
+  dropDeflater(windowBits: number): void {
+    this.deflaters.delete(windowBits);
+  }
+
   /** A decompressor for one message; `giveBack` it when the message is over. */
   takeInflater(windowBits: number): Inflater {
     return this.inflaters.get(windowBits)?.pop() ?? this.codec.inflater(windowBits);
@@ -115,13 +120,13 @@ export class DeflateTransform implements PayloadTransform {
     const { rules } = this.plan;
     const size = payload.length;
     if (rules.plain || size < rules.threshold || size > rules.compressLimit || size === 0) return null;
-    return this.compressor().deflate(payload, true, size - 1);
+    return this.compress(payload, true, size - 1);
   }
 
   /** A message that is sent piece by piece: compressed whatever its size, each piece readable once it has arrived. */
   encodePiece(piece: Uint8Array, _first: boolean, last: boolean): Uint8Array | null {
     if (this.plan.rules.plain) return null;
-    return this.compressor().deflate(piece, last, Number.POSITIVE_INFINITY);
+    return this.compress(piece, last, Number.POSITIVE_INFINITY);
   }
 
   write(piece: Uint8Array, last: boolean): void {
@@ -171,6 +176,19 @@ export class DeflateTransform implements PayloadTransform {
     this.corrupt = true;
     this.inflater?.release();
     this.inflater = null;
+  }
+
+  /** A compressor that threw may remember what the peer never saw: the next one begins without a history. */
+  private compress(piece: Uint8Array, last: boolean, atMost: number): Uint8Array | null {
+    const compressor = this.compressor();
+    try {
+      return compressor.deflate(piece, last, atMost);
+    } catch (error) {
+      this.deflater = null;
+      this.plan.pool.dropDeflater(this.plan.outgoing.windowBits);
+      compressor.release();
+      throw error;
+    }
   }
 
   private compressor(): Deflater {

@@ -62,9 +62,15 @@ export class Peer implements MessageSink {
   }
 
   piece(bytes: Uint8Array, start: number, end: number, last: boolean): void {
-    this.parts.push(bytes.slice(start, end));
+    const part = bytes.slice(start, end);
+    // Most messages come in one read.
+    if (last && this.parts.length === 0) {
+      this.take(part);
+      return;
+    }
+    this.parts.push(part);
     if (!last) return;
-    const message = this.parts.length === 1 ? this.parts[0]! : Buffer.concat(this.parts);
+    const message = Buffer.concat(this.parts);
     this.parts = [];
     this.take(message);
   }

@@ -20,6 +20,8 @@ export interface BunSocket<T> {
 
 /** One set of functions for all sockets of a listener. @opaque */
 export interface BunHandlers<T> {
+  /** What `data` gives; a Buffer if nothing is said. */
+  readonly binaryType: 'uint8array';
   open(socket: BunSocket<T>): void;
   data(socket: BunSocket<T>, bytes: Uint8Array): void;
   drain(socket: BunSocket<T>): void;

@@ -5,19 +5,12 @@
  * @packageDocumentation
  */
 
-import { parseUrl } from '../../client/url.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
 import type { Environment } from '../../endpoint/options.ts';
-import { UsageError } from '../../errors.ts';
-import { deferred, openClient } from '../../shell/client.ts';
-import {
-  type PemPair,
-  type ShellClientOptions,
-  ShellClientSettings,
-  type ShellHandler,
-  type ShellServerOptions,
-} from '../../shell/options.ts';
+import { deferred } from '../../shell/client.ts';
+import type { PemPair, ShellClientOptions, ShellHandler, ShellServerOptions } from '../../shell/options.ts';
 import { ShellServer } from '../../shell/server.ts';
+import { connectThrough } from '../web/connect.ts';
 import { webEnvironment, webPlatform, webTimers } from '../web/index.ts';
 import type { BunListener, BunNet } from './api.ts';
 import { type BunSocketData, BunSocketTransport, bunHandlers } from './socket.ts';
@@ -113,13 +106,8 @@ export function serve(options: BunServeOptions, handler?: ShellHandler): BunServ
  */
 export async function connect(url: string | URL, options: BunConnectOptions = {}): Promise<Endpoint> {
   const { ca, ...rest } = options;
-  const settings = new ShellClientSettings(rest, webPlatform, 'connect');
-  const address = parseUrl(String(url), (host) => new URL(`http://${host}`).hostname);
-  const { hostname, port, secure } = address;
-  if (address.socketPath !== null)
-    throw new UsageError('INVALID_ARGUMENT', 'connect: ws+unix URLs are not for this shell');
-  const tls = { serverName: hostname, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
-  return openClient(address, settings, bunEnvironment, async () => {
+  return connectThrough(url, rest, bunEnvironment, ({ hostname, port, secure }, onGivenUp) => {
+    const tls = { serverName: hostname, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
     const { promise, resolve, reject } = deferred<BunSocketTransport>();
     Bun.connect<BunSocketData>({
       hostname,
@@ -131,15 +119,14 @@ export async function connect(url: string | URL, options: BunConnectOptions = {}
         ...bunHandlers,
         open(socket) {
           socket.setNoDelay?.(true);
-          if (!secure) resolve(new BunSocketTransport(socket));
+          const transport = new BunSocketTransport(socket, secure);
+          onGivenUp(() => transport.destroy());
+          if (!secure) resolve(transport);
         },
         handshake(socket, authorized, error) {
           // Not before the certificate is checked: the request may carry credentials.
-          if (authorized) resolve(new BunSocketTransport(socket, true));
-          else {
-            reject(error ?? new Error('the certificate is not trusted'));
-            socket.end();
-          }
+          if (authorized && socket.data.transport !== null) resolve(socket.data.transport);
+          else reject(error ?? new Error('the certificate is not trusted'));
         },
         close(socket, error) {
           reject(error ?? new Error('the peer ended it'));

@@ -1,7 +1,7 @@
 /** A socket of Bun as a transport. Bun calls one set of functions for all sockets; each finds its transport in `data`. */
 
-import { joinChunks } from '../pieces.ts';
-import type { Addresses, Transport, TransportSink } from '../transport.ts';
+import { BufferedTransport } from '../buffered.ts';
+import type { Transport, TransportSink } from '../transport.ts';
 import type { BunHandlers, BunSocket } from './api.ts';
 
 /** What a socket keeps in `data`: its transport, once it is open. @opaque */
@@ -10,114 +10,64 @@ export interface BunSocketData {
 }
 
 /** One socket of Bun. */
-export class BunSocketTransport implements Transport {
-  readonly addresses: Addresses;
-  /** Bytes that the system has not taken yet. */
-  unwritten = 0;
+export class BunSocketTransport extends BufferedTransport implements Transport {
   private readonly socket: BunSocket<BunSocketData>;
-  private sink: TransportSink | null = null;
-  private queued: Uint8Array[] = [];
   private early: Uint8Array[] = [];
   private error: unknown = undefined;
-  private ending = false;
-  private shut = false;
-  private readOver = false;
-  private over = false;
+  private gone = false;
 
   /** Takes the socket over; `secure`: it is one of TLS. */
   constructor(socket: BunSocket<BunSocketData>, secure = false) {
-    this.socket = socket;
-    socket.data.transport = this;
-    this.addresses = {
+    super({
       remoteAddress: socket.remoteAddress,
       remotePort: socket.remotePort ?? null,
       localAddress: socket.localAddress ?? null,
       localPort: socket.localPort,
       secure,
-    };
+    });
+    this.socket = socket;
+    socket.data.transport = this;
   }
 
-  start(sink: TransportSink): void {
-    this.sink = sink;
+  override start(sink: TransportSink): void {
+    super.start(sink);
     for (const bytes of this.early.splice(0)) sink.received(bytes);
     if (this.readOver) sink.ended();
-    if (this.over) queueMicrotask(() => this.tell());
   }
 
-  write(chunks: readonly Uint8Array[]): number {
-    if (this.over || this.ending) return 0;
-    if (this.queued.length > 0) {
-      for (const chunk of chunks) this.unwritten += chunk.length;
-      this.queued.push(...chunks);
-      return this.unwritten;
-    }
-    const bytes = chunks.length === 1 ? chunks[0]! : joinChunks(chunks);
-    // Less than nothing: the socket is gone, and `close` follows.
-    const taken = Math.max(0, this.socket.write(bytes));
-    if (taken < bytes.length) this.queued.push(bytes.subarray(taken));
-    this.unwritten = bytes.length - taken;
-    return this.unwritten;
-  }
-
-  end(): void {
-    if (this.over || this.ending) return;
-    this.ending = true;
-    this.shutWhenWritten();
-  }
-
-  destroy(): void {
-    if (this.over) return;
-    if (this.socket.terminate === undefined) this.socket.end();
-    else this.socket.terminate();
-    this.close();
-  }
-
-  pause(): void {
+  override pause(): void {
     this.socket.pause();
   }
 
-  resume(): void {
+  override resume(): void {
     this.socket.resume();
   }
 
-  ref(): void {
+  override ref(): void {
     this.socket.ref();
   }
 
-  unref(): void {
+  override unref(): void {
     this.socket.unref();
   }
 
   /** @internal */
   receive(bytes: Uint8Array): void {
-    const own = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (this.sink === null) this.early.push(own);
-    else this.sink.received(own);
+    if (this.sink === null) this.early.push(bytes);
+    else this.sink.received(bytes);
   }
 
   /** @internal The system takes more. */
   drain(): void {
     const before = this.unwritten;
-    while (this.queued.length > 0) {
-      const [bytes = EMPTY] = this.queued;
-      const taken = Math.max(0, this.socket.write(bytes));
-      this.unwritten -= taken;
-      if (taken < bytes.length) {
-        this.queued[0] = bytes.subarray(taken);
-        break;
-      }
-      this.queued.shift();
-    }
-    this.shutWhenWritten();
-    if (this.unwritten < before) this.sink?.written();
+    this.busy = false;
+    this.pump();
+    if (this.unwritten < before) this.wrote(0);
   }
 
   /** @internal */
   ended(): void {
-    if (this.readOver) return;
-    this.readOver = true;
-    this.sink?.ended();
-    this.finishWhenBothOver();
+    this.readEnded();
   }
 
   /** @internal */
@@ -128,39 +78,39 @@ export class BunSocketTransport implements Transport {
   /** @internal */
   closed(error?: unknown): void {
     this.failed(error);
-    this.close();
+    this.gone = true;
+    this.finish(this.error);
   }
 
-  private shutWhenWritten(): void {
-    if (!this.ending || this.shut || this.queued.length > 0 || this.over) return;
-    this.shut = true;
+  /** Bun reads by itself. */
+  protected override fetch(): void {}
+
+  protected override flush(): void {
+    const bytes = this.queue.next();
+    // Less than nothing: the socket is gone, and `close` follows.
+    const taken = Math.max(0, this.socket.write(bytes));
+    this.unwritten -= taken;
+    this.busy = taken < bytes.length;
+    if (this.busy) this.queue.back(bytes.subarray(taken));
+    else this.pump();
+  }
+
+  protected override shut(): void {
     this.socket.shutdown();
-    this.finishWhenBothOver();
+    this.writeEnded();
   }
 
-  private finishWhenBothOver(): void {
-    if (this.shut && this.readOver) this.socket.end();
-  }
-
-  private close(): void {
-    if (this.over) return;
-    this.over = true;
-    this.queued = [];
-    // Later: whoever called us may be in the middle of a turn.
-    if (this.sink !== null) queueMicrotask(() => this.tell());
-  }
-
-  private tell(): void {
-    const { sink } = this;
-    this.sink = null;
-    sink?.closed(this.error);
+  protected override release(orderly: boolean): void {
+    if (this.gone) return;
+    if (orderly || this.socket.terminate === undefined) this.socket.end();
+    else this.socket.terminate();
   }
 }
 
-const EMPTY = new Uint8Array(0);
-
 /** The functions for all sockets of a listener or a client. */
 export const bunHandlers: Omit<BunHandlers<BunSocketData>, 'open'> = {
+  // As the engine wants it: no view of ours on every read.
+  binaryType: 'uint8array',
   data: ({ data }, bytes) => data.transport?.receive(bytes),
   drain: ({ data }) => data.transport?.drain(),
   end: ({ data }) => data.transport?.ended(),

@@ -5,19 +5,11 @@
  * @packageDocumentation
  */
 
-import { parseUrl } from '../../client/url.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
 import type { Environment } from '../../endpoint/options.ts';
-import { UsageError } from '../../errors.ts';
-import { openClient } from '../../shell/client.ts';
-import {
-  type PemPair,
-  type ShellClientOptions,
-  ShellClientSettings,
-  type ShellHandler,
-  type ShellServerOptions,
-} from '../../shell/options.ts';
+import type { PemPair, ShellClientOptions, ShellHandler, ShellServerOptions } from '../../shell/options.ts';
 import { ShellServer } from '../../shell/server.ts';
+import { connectThrough } from '../web/connect.ts';
 import { webEnvironment, webPlatform } from '../web/index.ts';
 import type { DenoListener, DenoNet } from './api.ts';
 import { DenoConnTransport } from './conn.ts';
@@ -35,6 +27,9 @@ export type { DenoConn, DenoListener, NetAddr } from './api.ts';
 export { DenoConnTransport } from './conn.ts';
 
 declare const Deno: DenoNet;
+
+/** Milliseconds. */
+const ACCEPT_AGAIN = 50;
 
 /** What this process lends its endpoints. */
 export const denoEnvironment: Environment = /* @__PURE__ */ webEnvironment();
@@ -86,8 +81,9 @@ export class DenoServer extends ShellServer {
         if (!this.secure) conn.setNoDelay?.(true);
         this.admit(new DenoConnTransport(conn, this.secure));
       } catch (error) {
-        // A connection that could not be accepted is no reason to stop.
         if (isName(error, 'BadResource') || isName(error, 'Interrupted')) return;
+        // A connection that could not be accepted is no reason to stop, nor, where no file is left to open, to try all the time.
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN));
       }
     }
   }
@@ -114,18 +110,17 @@ export function serve(options: DenoServeOptions, handler?: ShellHandler): DenoSe
  */
 export async function connect(url: string | URL, options: DenoConnectOptions = {}): Promise<Endpoint> {
   const { caCerts, ...rest } = options;
-  const settings = new ShellClientSettings(rest, webPlatform, 'connect');
-  const address = parseUrl(String(url), (host) => new URL(`http://${host}`).hostname);
-  const { hostname, port, secure } = address;
-  if (address.socketPath !== null)
-    throw new UsageError('INVALID_ARGUMENT', 'connect: ws+unix URLs are not for this shell');
-  return openClient(address, settings, denoEnvironment, async () => {
+  return connectThrough(url, rest, denoEnvironment, async ({ hostname, port, secure }, onGivenUp) => {
     const where = { hostname, port };
     const conn = await (secure
       ? Deno.connectTls(caCerts === undefined ? where : { ...where, caCerts })
       : Deno.connect(where));
-    if (!secure) conn.setNoDelay?.(true);
-    return new DenoConnTransport(conn, secure);
+    const transport = new DenoConnTransport(conn, secure);
+    onGivenUp(() => transport.destroy());
+    // Not before the certificate is checked, which Deno would leave to the first read or write.
+    if (secure) await conn.handshake?.();
+    else conn.setNoDelay?.(true);
+    return transport;
   });
 }
 

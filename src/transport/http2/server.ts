@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream';
 import { ServerConnection } from '../../connection/server-connection.ts';
 import { Attachment, gateFor } from '../../server/attachment.ts';
 import type { Gate } from '../../server/gate.ts';
+import { Junction } from '../../server/junction.ts';
 import type { AttachOptions, Handler } from '../../server/options.ts';
 import { Server } from '../../server/server.ts';
 import { isWebSocketConnect, readConnect } from './heads.ts';
@@ -23,9 +24,11 @@ import { Http2ServerTransport } from './stream.ts';
  * Takes the WebSockets of an HTTP/2 server: any number on each connection. Of a server with `allowHTTP1: true` it takes the
  * upgrades of HTTP/1.1 too. The extension of HTTP/2 that this needs is switched on for connections from now on.
  *
+ * Several may be attached to one server, each with `paths` of its own; one without `paths` gets what the others leave.
  * `close()` ends the WebSockets; the HTTP/2 server goes on.
  *
- * @throws UsageError naming the option that is unknown or wrong
+ * @throws UsageError naming the option that is unknown or wrong; also when another on this server has one of the `paths`, or
+ *   has none either
  * @example
  * const http2 = createSecureServer({ key, cert, allowHTTP1: true });
  * const server = attach(http2, { paths: '/chat' }, (socket) => {
@@ -42,33 +45,27 @@ export function attach<Context = unknown>(
   return new Server<Context>(gate, new Http2Attachment(gate, http2Server));
 }
 
-/** What is attached to one server. */
+/** What is attached to one server, perhaps beside others. */
 class Http2Attachment extends Attachment {
-  private readonly server: Http2Server | Http2SecureServer;
+  private readonly junction: Http2Junction;
 
-  constructor(gate: Gate, server: Http2Server | Http2SecureServer) {
+  constructor(gate: Gate, server: AnyHttp2Server) {
     super(gate, server);
-    this.server = server;
-    // RFC 8441 §3: only who has this from the server may send an extended CONNECT.
-    server.updateSettings?.({ enableConnectProtocol: true });
-    server.on('stream', this.onStream);
-    server.on('connect', this.onConnect);
-    (server as Http2Server).on('upgrade', this.onUpgrade);
+    this.junction = Http2Junction.of(server);
+    this.junction.join(this, 'attach');
+  }
+
+  override stop(): Promise<void> {
+    this.junction.retire(this);
+    return super.stop();
   }
 
   override release(): void {
-    this.server.off('stream', this.onStream);
-    this.server.off('connect', this.onConnect);
-    (this.server as Http2Server).off('upgrade', this.onUpgrade);
+    this.junction.leave(this);
   }
 
-  private readonly onStream = (
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    _flags: number,
-    rawHeaders: readonly string[],
-  ): void => {
-    if (!isWebSocketConnect(headers)) return;
+  /** Takes an extended CONNECT. */
+  take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
     const { settings, environment } = this.gate;
     const { remoteAddress, remotePort } = stream.session?.socket ?? {};
     const destroy = () => {
@@ -81,6 +78,49 @@ class Http2Attachment extends Attachment {
     const connection = ServerConnection.fromRequest(request, NONE, settings.endpoint.connection, now);
     const seen = { line: `CONNECT ${request.target} HTTP/2`, rawHeaders };
     this.gate.admit(connection, new Http2ServerTransport(stream), seen);
+  }
+}
+
+type AnyHttp2Server = Http2Server | Http2SecureServer;
+
+/** The listeners of one server. What is nobody's is answered with 404. */
+class Http2Junction extends Junction<Http2Attachment> {
+  private readonly server: AnyHttp2Server;
+
+  private constructor(server: AnyHttp2Server) {
+    super();
+    this.server = server;
+  }
+
+  static of(server: AnyHttp2Server): Http2Junction {
+    const junction = junctions.get(server) ?? new Http2Junction(server);
+    junctions.set(server, junction);
+    return junction;
+  }
+
+  protected override start(): void {
+    const { server } = this;
+    // RFC 8441 §3: only who has this from the server may send an extended CONNECT.
+    server.updateSettings?.({ enableConnectProtocol: true });
+    server.on('stream', this.onStream);
+    server.on('connect', this.onConnect);
+    (server as Http2Server).on('upgrade', this.onUpgrade);
+  }
+
+  protected override stop(): void {
+    this.server.off('stream', this.onStream);
+    this.server.off('connect', this.onConnect);
+    (this.server as Http2Server).off('upgrade', this.onUpgrade);
+  }
+
+  private readonly onStream = (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    _flags: number,
+    rawHeaders: readonly string[],
+  ): void => {
+    if (!isWebSocketConnect(headers)) return;
+    (this.takerOf(headers[':path'] ?? '') ?? this.any)?.take(stream, headers, rawHeaders);
   };
 
   /** Node answers a CONNECT with 405 unless somebody listens: so do we, but to those that are ours. */
@@ -90,9 +130,12 @@ class Http2Attachment extends Attachment {
     response.end();
   };
 
-  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>
-    this.upgrade(request, socket, head);
+  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
+    (this.takerOf(request.url ?? '') ?? this.any)?.upgrade(request, socket, head);
+  };
 }
+
+const junctions: WeakMap<AnyHttp2Server, Http2Junction> = new WeakMap();
 
 const NONE = new Uint8Array(0);
 

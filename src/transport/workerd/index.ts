@@ -5,17 +5,11 @@
  * @packageDocumentation
  */
 
-import { parseUrl } from '../../client/url.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
 import { UsageError } from '../../errors.ts';
-import { openClient } from '../../shell/client.ts';
-import {
-  type ShellClientOptions,
-  ShellClientSettings,
-  type ShellHandler,
-  type ShellServerOptions,
-} from '../../shell/options.ts';
+import type { ShellClientOptions, ShellHandler, ShellServerOptions } from '../../shell/options.ts';
 import { ShellServer } from '../../shell/server.ts';
+import { connectThrough } from '../web/connect.ts';
 import { webEnvironment, webPlatform } from '../web/index.ts';
 import { type ReadableBytes, WebStreamTransport, type WritableBytes } from '../web-streams.ts';
 
@@ -90,17 +84,10 @@ export async function connect(url: string | URL, options: WorkerdConnectOptions)
       "connect: option 'sockets' must be connect of the module cloudflare:sockets",
     );
   }
-  const settings = new ShellClientSettings(rest, webPlatform, 'connect');
-  const address = parseUrl(String(url), (host) => new URL(`http://${host}`).hostname);
-  const { hostname, port, secure } = address;
-  if (address.socketPath !== null)
-    throw new UsageError('INVALID_ARGUMENT', 'connect: ws+unix URLs are not for this shell');
-  return openClient(address, settings, webEnvironment(), () =>
-    socketTransport(
-      sockets({ hostname, port }, { secureTransport: secure ? 'on' : 'off', allowHalfOpen: true }),
-      secure,
-    ),
-  );
+  return connectThrough(url, rest, webEnvironment(), ({ hostname, port, secure }) => {
+    const options = { secureTransport: secure ? 'on' : 'off', allowHalfOpen: true } as const;
+    return socketTransport(sockets({ hostname, port }, options), secure);
+  });
 }
 
 /** A socket of workerd as a transport, when it is open; it is closed when both directions are over. `secure`: it is one of TLS. */

@@ -1,49 +1,13 @@
 /** Deno: its own sockets, and those of node:. */
-import type { Endpoint } from '../../../src/endpoint/endpoint.ts';
 import { connect, serve } from '../../../src/transport/deno/index.ts';
-import type { Join } from '../../contract/cases.ts';
-import { shells } from '../../contract/joins/established.ts';
-import { overPorts, overStreams, webLent } from '../../contract/joins/web.ts';
-import { clientCases, serverCase } from '../peers.ts';
-import { BARE, runSuite } from '../suite.ts';
-import { nodeExtras, nodeShells } from './node-shells.ts';
-import { patience, peerPort } from './shared.ts';
+import { runOwnSockets } from './own-sockets.ts';
 
-const say = (line: string) => console.log(line);
-
-const overDeno: Join = async (options) => {
-  let accept: (endpoint: Endpoint) => void = () => {};
-  const accepted = new Promise<Endpoint>((resolve) => {
-    accept = resolve;
-  });
-  const server = serve({ ...options.server, port: 0, hostname: '127.0.0.1' }, accept);
-  const connecting = connect(`ws://127.0.0.1:${server.port}/`, options.client);
-  return shells(webLent.idle, accepted, connecting, drop, () => server.close());
-};
-
-/** Closes the socket under an endpoint. */
-function drop(endpoint: Endpoint): void {
-  const { transport } = endpoint as unknown as { transport: { finish(cause: unknown): void } };
-  transport.finish(new Error('reset by the test'));
-}
-
-await runSuite({
-  say,
-  patience,
-  shells: [
-    ...BARE,
-    { name: 'web streams', join: overStreams },
-    { name: 'message port', join: overPorts },
-    { name: 'Deno.listen', join: overDeno },
-    ...nodeShells,
-  ],
-  extras: [
-    ...clientCases('Deno.listen', (options) => connect(`ws://127.0.0.1:${peerPort}/`, options)),
-    serverCase('Deno.listen', say, async (handler, options) => {
-      const server = serve({ ...options, port: 0, hostname: '127.0.0.1' }, handler);
-      return { port: server.port, close: () => server.close() };
-    }),
-    ...nodeExtras(say),
-  ],
+await runOwnSockets({
+  name: 'Deno.listen',
+  serve,
+  connect,
+  trust: (authority) => ({ caCerts: [authority] }),
+  // Deno 2.9: close() leaves the socket to the peer until the handshake has ended.
+  dropsHandshakes: false,
 });
 process.exit(0);

@@ -8,9 +8,10 @@ import { attach, connect as connectOverHttp2 } from '../../../src/transport/http
 import { nodeEnvironment, nodePlatform, SocketTransport } from '../../../src/transport/node/index.ts';
 import { established } from '../../contract/joins/established.ts';
 import { overHttp2 } from '../../contract/joins/http2.ts';
+import { authority, local } from '../../support/certificates.ts';
 import { clientCases, serverCase } from '../peers.ts';
 import type { Extra, Shell } from '../suite.ts';
-import { peerPort } from './shared.ts';
+import { peerPort, securePeerPort } from './shared.ts';
 
 const idle = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
 
@@ -41,6 +42,18 @@ export function nodeExtras(say: (line: string) => void): readonly Extra[] {
       const server = await serve({ ...options, port: 0, host: '127.0.0.1' }, handler);
       return { port: server.port!, close: () => server.close() };
     }),
+    ...clientCases('node:tls', (options) =>
+      connect(`wss://localhost:${securePeerPort}/`, { ...options, tls: { ca: authority } }),
+    ),
+    serverCase(
+      'node:tls',
+      say,
+      async (handler, options) => {
+        const server = await serve({ ...options, port: 0, host: '127.0.0.1', tls: local }, handler);
+        return { port: server.port!, close: () => server.close() };
+      },
+      true,
+    ),
     {
       shell: 'node:http2',
       name: 'several WebSockets on one connection',

@@ -7,7 +7,7 @@ import type { Join } from '../../contract/cases.ts';
 import { established } from '../../contract/joins/established.ts';
 import { clientCases, RAISED } from '../peers.ts';
 import { BARE, runSuite, type Shell } from '../suite.ts';
-import { patience, peerPort, relayPort } from './shared.ts';
+import { patience, peerPort, relayPort, securePeerPort } from './shared.ts';
 
 const idle = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
 
@@ -25,7 +25,7 @@ const overSockets: Join = (options) =>
     return {
       server,
       client,
-      reset: () => (client as unknown as { onError(e: Error): void }).onError(new Error('reset by the test')),
+      reset: () => (client as unknown as { fail(e: Error): void }).fail(new Error('reset by the test')),
     };
   })(options);
 
@@ -48,14 +48,15 @@ export default {
       { name: 'web streams', join: overStreams },
       { name: 'cloudflare:sockets', join: overSockets },
     ];
-    const client = (port: number) => (options: object) => connect(`ws://127.0.0.1:${port}/`, { sockets, ...options });
+    const client = (url: string) => (options: object) => connect(url, { sockets, ...options });
     void runSuite({
       say,
       patience,
       shells,
       extras: [
-        ...clientCases('cloudflare:sockets', client(peerPort)),
-        ...clientCases('connect() handler', client(echoPort)).slice(0, 1),
+        ...clientCases('cloudflare:sockets', client(`ws://127.0.0.1:${peerPort}/`)),
+        ...clientCases('cloudflare:sockets, TLS', client(`wss://localhost:${securePeerPort}/`)),
+        ...clientCases('connect() handler', client(`ws://127.0.0.1:${echoPort}/`)).slice(0, 1),
       ],
     }).finally(() => writer.close());
     return new Response(readable);

@@ -1,0 +1,141 @@
+/** The client's side of an opening handshake: refusals with their bodies, however they come. */
+import { describe, expect, it } from 'vitest';
+import { ClientConnection, HandshakeError, UsageError } from '../../src/index.ts';
+import { add } from '../rfc6455/extension.ts';
+import { bytesOf, client, head, join, response, seeded, textOf } from '../rfc6455/support.ts';
+
+/** What a client makes of a refusal that comes in these pieces, before the transport ends and after it. */
+function refused(pieces: readonly Uint8Array[]): { early: boolean; status: number; body: string; length: number } {
+  const subject = client();
+  const { connection } = subject;
+  for (const piece of pieces) subject.feed(piece);
+  const early = connection.outgoingEnded;
+  const { error } = subject.end().closed;
+  expect(error).toBeInstanceOf(HandshakeError);
+  expect(error?.code).toBe('STATUS_UNEXPECTED');
+  const { status, response: answer } = error as HandshakeError;
+  const body = answer?.body ?? new Uint8Array(0);
+  return { early, status, body: textOf(body), length: body.length };
+}
+
+const lines = (...more: readonly string[]) => head(['HTTP/1.1 403 Forbidden', ...more]);
+
+describe('the body of a refusal', () => {
+  it('is as long as it says, and no longer', () => {
+    const whole = join(lines('Content-Length: 5'), bytesOf('helloXYZ'));
+    expect(refused([whole])).toEqual({ early: true, status: 403, body: 'hello', length: 5 });
+    for (let cut = 1; cut < whole.length; cut++) {
+      expect(refused([whole.subarray(0, cut), whole.subarray(cut)])).toMatchObject({ early: true, body: 'hello' });
+    }
+    expect(refused(Array.from(whole, (octet) => Uint8Array.of(octet))).body).toBe('hello');
+  });
+
+  it('that is cut off is what came', () => {
+    expect(refused([lines('Content-Length: 5'), bytesOf('he')])).toMatchObject({ early: false, body: 'he' });
+  });
+
+  it('without a length lasts until the transport ends', () => {
+    for (const length of ['', 'Content-Length:', 'Content-Length: x', 'Content-Length: -3', 'Content-Length: 1.5']) {
+      const parts = [lines(...(length === '' ? [] : [length])), bytesOf('hel'), bytesOf('lo')];
+      expect(refused(parts)).toEqual({ early: false, status: 403, body: 'hello', length: 5 });
+    }
+  });
+
+  it('is none with 204 and 304, and with a length of 0', () => {
+    for (const first of ['HTTP/1.1 204 No Content', 'HTTP/1.1 304 Not Modified']) {
+      expect(refused([join(head([first, 'Content-Length: 5']), bytesOf('hello'))])).toMatchObject({
+        early: true,
+        body: '',
+      });
+    }
+    expect(refused([join(lines('Content-Length: 0'), bytesOf('hello'))])).toMatchObject({ early: true, body: '' });
+  });
+
+  it('in chunks is decoded, and whole with its last chunk, wherever it is cut', () => {
+    const whole = join(lines('Transfer-Encoding: Chunked'), bytesOf('3\r\nhel\r\n2;x\r\nlo\r\n0\r\n\r\n'));
+    expect(refused([whole])).toEqual({ early: true, status: 403, body: 'hello', length: 5 });
+    for (let cut = 1; cut < whole.length; cut++) {
+      expect(refused([whole.subarray(0, cut), whole.subarray(cut)])).toMatchObject({ early: true, body: 'hello' });
+    }
+    const cutOff = join(lines('Transfer-Encoding: chunked'), bytesOf('3\r\nhel\r\n2\r\nl'));
+    expect(refused([cutOff])).toMatchObject({ early: false, body: 'hell' });
+  });
+
+  it('T03: is kept up to 64 KiB, whatever is announced', () => {
+    for (const announced of ['Content-Length: 9007199254740991', 'Content-Length: 65537', 'X: y']) {
+      const pieces = [lines(announced), ...Array.from({ length: 70 }, () => new Uint8Array(1_000).fill(0x61))];
+      expect(refused(pieces)).toMatchObject({ early: true, length: 65_536 });
+    }
+  });
+
+  it('belongs to the error when time runs out in the middle of it', () => {
+    const subject = client({}, { handshakeTimeout: 100 }).feed(lines('Content-Length: 5'), bytesOf('he'));
+    const { error } = subject.until(100).closed;
+    expect(error).toMatchObject({ code: 'STATUS_UNEXPECTED', status: 403 });
+    expect(textOf((error as HandshakeError).response!.body)).toBe('he');
+  });
+});
+
+describe('the end of an opening that is no refusal', () => {
+  it('is what it is, without a response', () => {
+    expect(client().end().closed.error).toMatchObject({ code: 'TRANSPORT_ENDED' });
+    expect(client().end(new Error('reset')).closed.error).toMatchObject({ code: 'TRANSPORT_FAILED' });
+    expect(client({}, { handshakeTimeout: 50 }).until(50).closed.error).toMatchObject({ code: 'OPENING_TIMEOUT' });
+  });
+
+  it('by close() or fail() leaves nothing to be sent', () => {
+    for (const command of ['close', 'fail'] as const) {
+      const connection = new ClientConnection(
+        { host: 'a', target: '/' },
+        { platform: { random: seeded() }, extensions: [add] },
+        0,
+      );
+      expect(connection.outgoingLength).toBeGreaterThan(0);
+      connection[command](0, null as never);
+      expect(connection.outgoingLength).toBe(0);
+      expect(connection.outgoingEnded).toBe(true);
+      connection.receiveEnd(0);
+      expect(connection.nextEvent()).toMatchObject({
+        type: 'closed',
+        code: 1006,
+        error: { code: command === 'close' ? 'TERMINATED' : 'APPLICATION_FAILED' },
+      });
+    }
+  });
+});
+
+describe('while a client is opening', () => {
+  it('bytes that came are pending until they are read', () => {
+    const { connection, key } = client();
+    expect(connection.hasPendingInput).toBe(false);
+    const bytes = response(key);
+    connection.receive(bytes.slice(0, 30), 0);
+    expect(connection.hasPendingInput).toBe(true);
+    expect(connection.nextEvent()).toBe(null);
+    expect(connection.hasPendingInput).toBe(false);
+    connection.receive(bytes.slice(30), 0);
+    expect(connection.nextEvent()).toMatchObject({ type: 'open' });
+  });
+
+  it('interim responses are passed over, four of them', () => {
+    const early = head(['HTTP/1.1 103 Early Hints', 'Link: x']);
+    const [first, last] = [head(['HTTP/1.1 100 Continue']), head(['HTTP/1.1 199 Almost'])];
+    const both = client();
+    expect(both.feed(join(first, last, response(both.key))).types).toEqual(['open']);
+    for (const count of [1, 4]) {
+      const subject = client();
+      subject.feed(join(...Array.from({ length: count }, () => early), response(subject.key)));
+      expect(subject.types).toEqual(['open']);
+    }
+    const subject = client().feed(join(...Array.from({ length: 5 }, () => early)));
+    expect(subject.end().closed.error).toMatchObject({ code: 'STATUS_UNEXPECTED' });
+  });
+
+  it('nothing can be sent, and there is no ping to number', () => {
+    const { connection } = client();
+    expect(() => connection.sendText('a')).toThrow(UsageError);
+    expect(() => connection.ping(0)).toThrow(UsageError);
+    expect(() => connection.pong()).toThrow(UsageError);
+    expect(connection.nextPingPayload().length).toBe(0);
+  });
+});

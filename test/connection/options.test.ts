@@ -1,0 +1,165 @@
+/** Options: what is given is taken or refused, never bent; what is left out has its default. */
+import { describe, expect, it } from 'vitest';
+import { CONNECTION_RULES, type ConnectionOptions, Settings } from '../../src/connection/options.ts';
+import { UsageError } from '../../src/index.ts';
+import { add } from '../rfc6455/extension.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+function refusal(options: unknown): string {
+  try {
+    Settings.from(options as ConnectionOptions);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as UsageError).message;
+  }
+  return 'taken';
+}
+
+describe('defaults', () => {
+  it('are those that are documented', () => {
+    expect(Settings.from({})).toMatchObject({
+      maxMessageSize: 1_048_576,
+      maxFrameSize: 1_048_576,
+      maxFragments: 65_536,
+      maxControlFrames: 1_024,
+      head: { maxHeadSize: 16_384, maxRequestLine: 8_192, maxHeaders: 100 },
+      maxEarlyData: 65_536,
+      refuseEarlyData: false,
+      askPlainRequests: false,
+      handshakeTimeout: 10_000,
+      closeTimeout: 5_000,
+      pingInterval: 25_000,
+      pongTimeout: 20_000,
+      autoPong: true,
+      maxBufferedAmount: 4_194_304,
+      refuseOverflow: false,
+      byFragment: false,
+      progress: false,
+      borrow: false,
+      textAsBytes: false,
+      extensions: [],
+      keys: null,
+    });
+  });
+
+  it('of sizes follow from others: by fragment there is none, a frame is as large as a message', () => {
+    expect(Settings.from({ delivery: 'fragment' })).toMatchObject({ maxMessageSize: NEVER, maxFrameSize: NEVER });
+    expect(Settings.from({ delivery: 'fragment', maxMessageSize: 9 })).toMatchObject({
+      maxMessageSize: 9,
+      maxFrameSize: 9,
+    });
+    expect(Settings.from({ maxMessageSize: null })).toMatchObject({ maxMessageSize: NEVER, maxFrameSize: NEVER });
+    expect(Settings.from({ maxMessageSize: 8_001, maxFrameSize: null })).toMatchObject({
+      maxMessageSize: 8_001,
+      maxFrameSize: NEVER,
+    });
+  });
+
+  it('of frames are an eighth and 1 KiB larger where an extension changes payloads, unless they are given', () => {
+    const limit = (options: ConnectionOptions, rsvBits: number) =>
+      Settings.from(options).decoderRules(true, rsvBits).maxFrameSize;
+    expect(limit({ maxMessageSize: 8_001 }, 0)).toBe(8_001);
+    expect(limit({ maxMessageSize: 8_001 }, 0x40)).toBe(8_001 + 1_001 + 1_024);
+    expect(limit({ maxMessageSize: 8_001, maxFrameSize: 7 }, 0x40)).toBe(7);
+    expect(limit({ maxFrameSize: null }, 0x40)).toBe(NEVER);
+  });
+});
+
+describe('each option', () => {
+  const nullable = ['maxMessageSize', 'maxFrameSize', 'maxFragments', 'maxControlFrames', 'maxHeadSize'];
+  nullable.push('maxRequestLine', 'maxHeaders', 'handshakeTimeout', 'closeTimeout', 'pingInterval', 'pongTimeout');
+  nullable.push('maxBufferedAmount');
+
+  for (const [name, { kind }] of Object.entries(CONNECTION_RULES)) {
+    it(`${name} may be left out, and is off with null only where that means something`, () => {
+      expect(refusal({ [name]: undefined })).toBe('taken');
+      if (nullable.includes(name)) expect(refusal({ [name]: null })).toBe('taken');
+      else expect(refusal({ [name]: null })).toContain(`option '${name}'`);
+    });
+
+    it(`${name} is not bent: other types and values are refused by name`, () => {
+      const wrong: unknown[] = ['1', 'maybe', Number.NaN, () => {}, Symbol.iterator];
+      if (kind !== 'boolean') wrong.push(true);
+      if (kind === 'size' || kind === 'count') wrong.push(0, -1, 1.5, NEVER, 2 ** 53, [], {});
+      else if (kind === 'duration') wrong.push(0, -1, NEVER, -NEVER, [], {});
+      else wrong.push(5);
+      for (const value of wrong) expect(refusal({ [name]: value })).toContain(`option '${name}'`);
+    });
+  }
+
+  it('that is null is off', () => {
+    const off = Settings.from(Object.fromEntries(nullable.map((name) => [name, null])));
+    for (const name of nullable) {
+      const value = { ...off, ...off.head }[name];
+      expect(value === null || value === NEVER, name).toBe(true);
+    }
+  });
+
+  it('is taken as it is', () => {
+    const given = { maxMessageSize: 1, maxFragments: 2, maxControlFrames: 3, maxEarlyData: 4, handshakeTimeout: 0.5 };
+    expect(Settings.from(given)).toMatchObject(given);
+    expect(Settings.from({ plainRequests: 'ask', earlyData: 'refuse', overflow: 'refuse' })).toMatchObject({
+      askPlainRequests: true,
+      refuseEarlyData: true,
+      refuseOverflow: true,
+    });
+    expect(Settings.from({ text: 'bytes', borrow: true, progress: true, autoPong: false })).toMatchObject({
+      textAsBytes: true,
+      borrow: true,
+      progress: true,
+      autoPong: false,
+    });
+  });
+
+  it('says what it may be, and what came', () => {
+    expect(refusal({ maxFragments: 0 })).toBe(
+      "connection: option 'maxFragments' must be a whole number above 0 (or null for off), not 0",
+    );
+    expect(refusal({ maxEarlyData: [] })).toBe(
+      "connection: option 'maxEarlyData' must be a whole number of bytes above 0, not an array",
+    );
+    expect(refusal({ pingInterval: '5s' })).toBe(
+      "connection: option 'pingInterval' must be a number of milliseconds above 0 (or null for off), not '5s'",
+    );
+    expect(refusal({ overflow: {} })).toBe("connection: option 'overflow' must be 'close' or 'refuse', not an object");
+    expect(refusal({ autoPong: () => {} })).toBe("connection: option 'autoPong' must be a boolean, not a function");
+    expect(refusal({ extensions: {} })).toContain('must be an array');
+    expect(refusal({ platform: 5 })).toContain('must be an object');
+    expect(refusal({ ping: 5 })).toContain("there is no option 'ping'; known are maxMessageSize, ");
+    for (const none of [null, 5, 'options', undefined]) expect(refusal(none)).toContain('options must be an object');
+  });
+});
+
+describe('what the platform lends', () => {
+  it('is of the right form, each part by its name', () => {
+    for (const name of ['random', 'allocate', 'text', 'deflate']) {
+      for (const wrong of [5, 'x', null, true]) {
+        expect(refusal({ platform: { [name]: wrong } })).toMatch(new RegExp(`platform.*${name}`));
+      }
+    }
+    for (const name of ['text', 'deflate'])
+      expect(refusal({ platform: { [name]: {} } })).toMatch(new RegExp(`platform.*${name}`));
+    expect(refusal({ platform: { random: () => {}, allocate: (size: number) => new Uint8Array(size) } })).toBe('taken');
+  });
+});
+
+describe('extensions', () => {
+  it('claim reserved bits, and nothing else', () => {
+    expect(refusal({ extensions: [add] })).toBe('taken');
+    for (const rsvBits of [0x80, 0x08, 0x41, 1, 1.5, -1, '64', null]) {
+      expect(refusal({ extensions: [{ ...add, rsvBits }] })).toMatch(/extension/);
+    }
+    for (const rsvBits of [0, 0x10, 0x20, 0x70]) expect(refusal({ extensions: [{ ...add, rsvBits }] })).toBe('taken');
+    for (const wrong of [null, undefined, 5, {}, { ...add, name: 5 }, { ...add, accept: null }]) {
+      expect(refusal({ extensions: [wrong] })).toMatch(/extension/i);
+    }
+  });
+
+  it('are those of the moment: the list may change afterwards', () => {
+    const extensions = [add];
+    const settings = Settings.from({ extensions });
+    extensions.length = 0;
+    expect(settings.extensions).toEqual([add]);
+  });
+});

@@ -1,0 +1,82 @@
+/** The shell for Deno on a Deno that is made up, for what the real one does too rarely: `npm run runtimes` has the real one. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { DenoConn } from '../../src/transport/deno/api.ts';
+import { connect, serve } from '../../src/transport/deno/index.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+/** A connection on which nothing comes, until it is closed. */
+function silent(): DenoConn & { closed: number } {
+  let refuse: (error: Error) => void = () => {};
+  return {
+    closed: 0,
+    localAddr: { hostname: '127.0.0.1', port: 1 },
+    remoteAddr: { hostname: '127.0.0.1', port: 2 },
+    read: () =>
+      new Promise((_, reject) => {
+        refuse = reject;
+      }),
+    write: async (bytes) => bytes.length,
+    closeWrite: async () => {},
+    handshake: () => new Promise(() => {}),
+    close() {
+      this.closed++;
+      refuse(new Error('closed'));
+    },
+  };
+}
+
+test('T84: when no file is left to open it goes on, and does not ask all the time', async () => {
+  const conn = silent();
+  let asked = 0;
+  let closed: (error: Error) => void = () => {};
+  const listener = {
+    addr: { port: 7 },
+    async accept(): Promise<DenoConn> {
+      asked++;
+      if (asked <= 3) throw new Error('Too many open files (os error 24)');
+      if (asked === 4) return conn;
+      return new Promise((_, reject) => {
+        closed = reject;
+      });
+    },
+    close: () => closed(Object.assign(new Error('gone'), { name: 'BadResource' })),
+  };
+  vi.stubGlobal('Deno', { listen: () => listener });
+  const server = serve({ port: 7 });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toBe(1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(asked).toBe(5);
+  const done = server.close();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await done;
+  expect(conn.closed).toBe(1);
+  expect(asked, 'a listener that is closed is left alone').toBe(5);
+});
+
+test.each(['before', 'while'] as const)('an abort %s TLS shakes hands lets the connection go', async (when) => {
+  const conn = silent();
+  let dialled: (conn: DenoConn) => void = () => {};
+  vi.stubGlobal('Deno', {
+    connectTls: () =>
+      new Promise((resolve) => {
+        dialled = resolve;
+      }),
+  });
+  const abort = new AbortController();
+  const attempt = connect('wss://example.test/', { signal: abort.signal }).catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(10);
+  if (when === 'while') dialled(conn);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(conn.closed).toBe(0);
+  abort.abort(new Error('as asked'));
+  expect(await attempt).toMatchObject({ message: 'as asked' });
+  dialled(conn);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(conn.closed).toBe(1);
+});
