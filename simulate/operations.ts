@@ -166,7 +166,8 @@ function broadcast(peer: Peer, machine: Machine, size: number, seed: number): vo
 /** Invariant 2: nothing has changed. */
 function misuse(peer: Peer, seed: number): void {
   const { endpoint } = peer;
-  const sends = endpoint.readyState === 'open' && endpoint.bufferedAmount === 0 && !peer.streaming;
+  // Where the transport is gone, though nobody has taken the end yet, whatever is sent is answered with 'not-open'.
+  const sends = endpoint.bufferedAmount === 0 && !peer.streaming && endpoint.writable;
   const misuses = sends ? OPEN_MISUSES : MISUSES;
   const [name, act] = misuses[seed % misuses.length]!;
   const before = `${endpoint.readyState} ${endpoint.bufferedAmount} ${endpoint.connection.nextTimeout()}`;

@@ -7,6 +7,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   allowedAddresses: 'allow',
   allowedOrigins: 'origin',
   headers: 'header',
+  onRequest: 'pages',
   path: 'unix',
   paths: 'path',
   processes: 'direct',

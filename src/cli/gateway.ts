@@ -98,6 +98,8 @@ function readOptions(given: Arguments): GatewayOptions {
   if (direct.length > 0 && (docroot !== null || routes.length > 0)) {
     throw new CommandError('--direct excludes --docroot and --route: clients go to processes, and not to sockets');
   }
+  const twice = direct.find(({ name }, i) => direct.findIndex((other) => other.name === name) !== i);
+  if (twice !== undefined) throw new CommandError(`--direct has the name '${twice.name}' twice`);
   if (docroot !== null) options['docroot'] = docroot;
   if (routes.length > 0) options['routes'] = routes;
   for (const name of ['allow', 'deny'] as const) {

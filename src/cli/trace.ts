@@ -1,6 +1,6 @@
 /** `sansocket trace`: shows every frame of a connection, as its client or as a proxy in the middle. */
 
-import type { TlsOptions } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 import { domainToASCII } from 'node:url';
 import { connect } from '../client/connect.ts';
 import { type Address, parseUrl } from '../client/url.ts';
@@ -184,10 +184,17 @@ function listenTlsOf(given: Arguments): TlsOptions | null {
   if (cert === null && key === null) return null;
   if (cert === null || key === null)
     throw new CommandError('wss for clients needs both --listen-cert and --listen-key');
+  let tls: TlsOptions;
   try {
-    return serverTls({ cert, key }, 'trace');
+    tls = serverTls({ cert, key }, 'trace');
   } catch (error) {
     // --cert and --key are about the other side.
     throw new CommandError((error as Error).message.replace(/^trace: /, '').replace(/'tls\.(\w+)'/, '--listen-$1'));
   }
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new CommandError(`--listen-cert and --listen-key cannot be used: ${(error as Error).message}`);
+  }
+  return tls;
 }

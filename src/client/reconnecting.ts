@@ -233,7 +233,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   // ── messages and events ────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Sends a message, or queues it while there is no connection: `wireSize` is 0 then. Each message is handed to one connection
+   * Sends a message, or queues it while no connection takes it: `wireSize` is 0 then. Each message is handed to one connection
    * at the most; what that one loses is not sent again.
    *
    * @returns `success: false` when it is stopped, or the queue is full or off
@@ -241,7 +241,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
    */
   send(data: string | Bytes, options?: SendOptions): SendResult {
     const { endpoint, queue } = this;
-    if (endpoint?.readyState === 'open' && (this.greeting || queue.length === 0)) return endpoint.send(data, options);
+    const direct = this.greeting || queue.length === 0 ? endpoint?.send(data, options) : undefined;
+    if (direct !== undefined && direct.code !== 'not-open') return direct;
     const message = queue.prepare(data, options);
     const waits = queue.enabled && this.current !== 'stopped' && this.current !== 'stopping';
     const taken = waits && queue.push(message);

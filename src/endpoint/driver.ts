@@ -118,6 +118,7 @@ export class Driver implements TransportSink, Wakeable {
     const { connection, consumer, transport } = this;
     let budget = BUDGET;
     let room = connection.sendsWhole ? Number.POSITIVE_INFINITY : BYTES;
+    let unwelcome: boolean;
     do {
       while (consumer.ready) {
         if (budget-- === 0 || room <= 0) {
@@ -132,10 +133,12 @@ export class Driver implements TransportSink, Wakeable {
         if (event.type === 'message' || event.type === 'fragment') room -= event.data.length;
         consumer.take(event);
       }
+      unwelcome = !consumer.ready;
     } while (this.flush() && connection.readyState === 'closing');
     this.inTurn = false;
-    // What a `drain` listener sends was queued behind this turn's write.
-    if (connection.outgoingLength > 0 && transport.unwritten <= this.highWaterMark) this.touch();
+    // What a `drain` listener sends was queued behind this turn's write, and what it resumes is still unread.
+    const queued = connection.outgoingLength > 0 && transport.unwritten <= this.highWaterMark;
+    if (queued || (unwelcome && consumer.ready)) this.touch();
     this.settle();
   }
 

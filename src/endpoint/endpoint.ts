@@ -6,7 +6,7 @@
 import { encodeClosePayload } from '../codec/close-payload.ts';
 import { encodeText } from '../connection/checks.ts';
 import type { Connection } from '../connection/connection.ts';
-import type { ClosedEvent, ConnectionEvent, FragmentEvent, MessageEvent, RequestEvent } from '../connection/events.ts';
+import type { ClosedEvent, ConnectionEvent, FragmentEvent, MessageEvent } from '../connection/events.ts';
 import type { SharedFrame } from '../connection/shared-frames.ts';
 import type { ReadyState } from '../connection/state.ts';
 import { ApplicationError, UsageError } from '../errors.ts';
@@ -130,7 +130,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     return this.sending === null ? this.connection.bufferedAmount : this.sending.bufferedAmount;
   }
 
-  /** Whether more is welcome: less than `highWaterMark` is unsent. */
+  /** Whether more is welcome: less than `highWaterMark` and `maxBufferedAmount` is unsent. */
   get writable(): boolean {
     return this.outbox.writable;
   }
@@ -173,7 +173,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   /**
    * Messages one after the other; ends on a clean close, throws the failure on any other. What is queued when the loop is left
-   * goes to the next consumer.
+   * goes to the next consumer, after the end to the next loop.
    *
    * @throws UsageError when messages already go elsewhere, or fragments are delivered
    */
@@ -254,7 +254,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     return true;
   }
 
-  /** Resolves with true when everything sent so far is written, with false if the connection ends first. */
+  /** Resolves with true when everything sent so far is written, with false if the end, or that of a stream, comes first. */
   drained(): Promise<boolean> {
     return this.outbox.drained();
   }
@@ -320,7 +320,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
         this.inbox.data(event);
         break;
       case 'request':
-        this.takeRequest(event);
+        this.request = event.request;
+        this.host.request?.(this, event.request);
         break;
       case 'open':
         this.subprotocol = event.subprotocol;
@@ -417,11 +418,6 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
       this.sending.lost = this.driver.lost;
     }
     return this.sending;
-  }
-
-  private takeRequest(event: RequestEvent): void {
-    this.request = event.request;
-    this.host.request?.(this, event.request);
   }
 
   private finish(event: ClosedEvent): void {

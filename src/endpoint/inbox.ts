@@ -25,6 +25,8 @@ export interface InboxOwner {
 type DataEvent = MessageEvent | FragmentEvent;
 type AnyListener = (event: never) => unknown;
 
+const NOTHING: readonly DataEvent[] = [];
+
 /** How long messages wait for somebody to take them: a handler that never listens must not hold connections for good. */
 const PATIENCE = 1_000;
 
@@ -53,6 +55,8 @@ export class Inbox {
   /** How the connection ended. It is told behind what is held. */
   private ended: CloseEvent | null = null;
   private over = false;
+  /** What an iterator left behind when all was told: for the next one. */
+  private left: readonly DataEvent[] = NOTHING;
 
   constructor(owner: InboxOwner, settings: EndpointSettings, environment: Environment) {
     this.owner = owner;
@@ -134,12 +138,17 @@ export class Inbox {
       (left) => {
         if (this.queue !== queue) return;
         this.queue = null;
-        if (left.length > 0 && !this.over) this.putBack(left);
+        if (this.over) this.left = left;
+        else if (left.length > 0) this.putBack(left);
       },
     );
     this.queue = queue;
     this.flowing = false;
-    if (this.over) queue.end(this.ended!.error);
+    if (this.over) {
+      for (const event of this.left) queue.push(event);
+      this.left = NOTHING;
+      queue.end(this.ended!.error);
+    }
     this.owner.wake();
     return queue as AsyncIterableIterator<DataEvent, undefined> as AsyncIterableIterator<T, undefined>;
   }
@@ -166,7 +175,7 @@ export class Inbox {
   }
 
   private checkFree(kind: 'listener' | 'iterator'): void {
-    const iterating = this.queue !== null;
+    const iterating = this.queue !== null && !this.queue.done;
     if (iterating || (kind === 'iterator' && this.dataListeners !== null)) {
       throw new UsageError(
         'INVALID_STATE',
@@ -215,7 +224,7 @@ export class Inbox {
   }
 
   private deliver(event: DataEvent): void {
-    if (event.type === 'message' || event.last) this.received++;
+    if (isWhole(event)) this.received++;
     const { dataListeners } = this;
     if (this.queue !== null) this.queue.push(event);
     else if (typeof dataListeners === 'function') this.call(dataListeners, event, event.type);
@@ -274,6 +283,7 @@ export class Inbox {
   }
 
   private putBack(events: readonly DataEvent[]): void {
+    for (const event of events) if (isWhole(event)) this.received--;
     this.line.putBack(events);
     this.line.wait(this.patience(events[0]!));
   }
@@ -371,6 +381,11 @@ export class Inbox {
 
 function isData(event: HeldEvent): event is DataEvent {
   return event.type === 'message' || event.type === 'fragment';
+}
+
+/** A message, or the last of its fragments. */
+function isWhole(event: DataEvent): boolean {
+  return event.type === 'message' || event.last;
 }
 
 /** What is only lent must be copied to wait. */

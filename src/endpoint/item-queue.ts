@@ -27,6 +27,11 @@ export class ItemQueue<T> implements AsyncIterableIterator<T, undefined> {
     return this.items.length >= this.limit;
   }
 
+  /** Whether it has ended, and everything was taken. */
+  get done(): boolean {
+    return this.over && this.items.length === 0;
+  }
+
   push(item: T): void {
     const waiter = this.waiters.shift();
     if (waiter !== undefined) waiter.resolve({ done: false, value: item });

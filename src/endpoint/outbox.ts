@@ -59,6 +59,8 @@ export class Outbox {
   private readonly settings: EndpointSettings;
   private readonly clock: Clock;
   private readonly owner: OutboxOwner;
+  /** More is welcome below it; what would overflow is not. */
+  private readonly mark: number;
   /** Somebody was told that no more is welcome. */
   private full = false;
   private stream: OutgoingStream | null = null;
@@ -70,6 +72,7 @@ export class Outbox {
     this.settings = settings;
     this.clock = clock;
     this.owner = owner;
+    this.mark = Math.min(settings.highWaterMark, settings.connection.maxBufferedAmount);
   }
 
   /** Bytes accepted and not yet written. */
@@ -77,9 +80,14 @@ export class Outbox {
     return this.connection.bufferedAmount + (this.stream === null ? 0 : this.stream.queuedBytes);
   }
 
+  /** Whether what is sent can leave: for what cannot, success would be a lie. */
+  private get open(): boolean {
+    return this.connection.readyState === 'open' && !this.lost;
+  }
+
   get writable(): boolean {
-    if (this.connection.readyState !== 'open') return false;
-    if (this.bufferedAmount < this.settings.highWaterMark) return true;
+    if (!this.open) return false;
+    if (this.bufferedAmount < this.mark) return true;
     // Whatever it is that waits, a 101 or pongs: who is told so may wait for `drain`.
     this.full = true;
     return false;
@@ -98,7 +106,7 @@ export class Outbox {
 
   private message(data: string | Uint8Array, isText: boolean, options?: SendOptions): SendResult {
     const { connection, stream } = this;
-    if (connection.readyState !== 'open' || stream?.closing === true) return refused('not-open', this.sizeOf(data));
+    if (!this.open || stream?.closing === true) return refused('not-open', this.sizeOf(data));
     if (stream !== null) return this.queueBehind(stream, data, isText, options);
     const engineOptions = options?.compress === undefined && options?.fragmentSize === undefined ? undefined : options;
     const wireSize = isText
@@ -110,7 +118,7 @@ export class Outbox {
       return wireSize === 0 ? this.overflowed(size) : refused('compression', size);
     }
     this.sent++;
-    const writable = connection.bufferedAmount < this.settings.highWaterMark;
+    const writable = connection.bufferedAmount < this.mark;
     if (!writable) this.full = true;
     const payloadSize = typeof data === 'string' ? this.payloadSize(wireSize, data, engineOptions) : data.length;
     return accepted(payloadSize, wireSize, writable);
@@ -124,12 +132,12 @@ export class Outbox {
     checkFlag('last', last);
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
-    if (connection.readyState !== 'open') return refused('not-open', bytes.length);
+    if (!this.open) return refused('not-open', bytes.length);
     const wireSize = connection.sendFragment(kind, bytes, last);
     this.owner.touch();
     if (wireSize <= 0) return wireSize === 0 ? this.overflowed(bytes.length) : refused('compression', bytes.length);
     if (last) this.sent++;
-    const writable = connection.bufferedAmount < this.settings.highWaterMark;
+    const writable = connection.bufferedAmount < this.mark;
     if (!writable) this.full = true;
     return accepted(bytes.length, wireSize, writable);
   }
@@ -137,10 +145,10 @@ export class Outbox {
   /** Sends a message that was encoded once for many; null if that cannot be here: a client masks, a stream is open. */
   sendEncoded(frame: SharedFrame, payloadSize: number): SendResult | null {
     const { connection, stream } = this;
+    if (!this.open) return refused('not-open', payloadSize);
     // Nothing may come between the fragments of a message that somebody else ends.
     if (stream === null && connection.midMessage) return refused('overflow', payloadSize);
     if (connection.role === 'client' || stream !== null) return null;
-    if (connection.readyState !== 'open') return refused('not-open', payloadSize);
     const wireSize = connection.sendEncoded(frame);
     this.owner.touch();
     if (wireSize === 0) return this.overflowed(payloadSize);
@@ -177,13 +185,14 @@ export class Outbox {
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
     checkSource(source);
-    if (this.connection.readyState !== 'open') return Promise.resolve(refused('not-open', 0));
+    if (!this.open) return Promise.resolve(refused('not-open', 0));
     if (this.connection.midMessage)
       throw new UsageError('INVALID_STATE', 'a fragmented message is under way: end it first');
     const stream = new OutgoingStream(this.connection, this.settings.connection.text, {
       touch: () => this.owner.touch(),
       drained: () => this.belowMark(),
       turn: () => this.nextTurn(),
+      dropped: () => this.tellWaiters(false),
     });
     this.stream = stream;
     return stream.run(kind, source, options.compress !== false).then(
@@ -195,6 +204,7 @@ export class Outbox {
       },
       (error: unknown) => {
         this.stream = null;
+        stream.dropQueued();
         stream.stopTimer();
         this.owner.fail(error);
         throw error;
@@ -229,7 +239,7 @@ export class Outbox {
     this.stream = null;
     stream.stopTimer();
     for (const { kind, bytes, options } of stream.takeQueued()) {
-      if (connection.readyState !== 'open') break;
+      if (!this.open) break;
       connection.sendAccepted(kind, bytes, options);
       this.sent++;
     }
@@ -247,8 +257,9 @@ export class Outbox {
   // ── waiting until it has left ──────────────────────────────────────────────────────────────────────────────────────
 
   drained(): Promise<boolean> {
-    if (this.bufferedAmount === 0) return Promise.resolve(this.connection.readyState !== 'closed');
+    // What a lost transport had not written counts as unsent no more.
     if (this.lost) return Promise.resolve(false);
+    if (this.bufferedAmount === 0) return Promise.resolve(this.connection.readyState !== 'closed');
     return new Promise((resolve) => {
       this.drainWaiters ??= [];
       this.drainWaiters.push(resolve);
@@ -262,8 +273,8 @@ export class Outbox {
 
   /** For a stream: what queues behind it must not keep it waiting. */
   private belowMark(): Promise<boolean> {
-    if (this.connection.bufferedAmount < this.settings.highWaterMark) return Promise.resolve(true);
     if (this.lost) return Promise.resolve(false);
+    if (this.connection.bufferedAmount < this.settings.highWaterMark) return Promise.resolve(true);
     return new Promise((resolve) => {
       this.streamWaiter = resolve;
     });
@@ -277,9 +288,7 @@ export class Outbox {
     }
     if (!this.full && this.drainWaiters === null) return false;
     if (this.bufferedAmount !== 0) return false;
-    const waiters = this.drainWaiters;
-    this.drainWaiters = null;
-    if (waiters !== null) for (const resolve of waiters) resolve(true);
+    this.tellWaiters(true);
     if (!this.full || !this.opened) return false;
     this.full = false;
     return true;
@@ -287,21 +296,25 @@ export class Outbox {
 
   /** The connection is over. */
   end(): void {
-    this.stream?.abort();
-    this.stream = null;
     // What the transport still writes is nobody's news.
     this.full = false;
     this.giveUp();
+    this.stream = null;
   }
 
   /** Nobody waits any more for what will never leave: a listener that does would hold back the end itself. */
   giveUp(): void {
     this.lost = true;
-    const waiters = this.drainWaiters ?? [];
-    this.drainWaiters = null;
-    for (const resolve of waiters) resolve(false);
+    this.stream?.abort();
+    this.tellWaiters(false);
     this.streamWaiter?.(false);
     this.streamWaiter = null;
+  }
+
+  private tellWaiters(drained: boolean): void {
+    const waiters = this.drainWaiters;
+    this.drainWaiters = null;
+    if (waiters !== null) for (const resolve of waiters) resolve(drained);
   }
 }
 

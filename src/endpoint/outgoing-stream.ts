@@ -28,6 +28,8 @@ export interface StreamHost {
   drained(): Promise<boolean>;
   /** Resolves when others have had their turn. */
   turn(): Promise<void>;
+  /** Messages that waited will never leave. */
+  dropped(): void;
 }
 
 /** No more than this is compressed in one turn. */
@@ -131,6 +133,11 @@ export class OutgoingStream implements Wakeable {
     return waiting;
   }
 
+  /** What waits is lost with the stream. */
+  dropQueued(): void {
+    if (this.takeQueued().length > 0) this.host.dropped();
+  }
+
   /** Closes when the stream has ended, at the latest after `timeout`. */
   closeAfter(close: () => void, clock: Clock, timeout: number): void {
     if (this.close !== null) return;
@@ -149,7 +156,7 @@ export class OutgoingStream implements Wakeable {
   abort(): void {
     this.aborted = true;
     this.stop?.();
-    this.takeQueued();
+    this.dropQueued();
     this.stopTimer();
   }
 

@@ -25,7 +25,7 @@ import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
 import type { HandOver } from './adopt.ts';
 import { BackendError, LONGEST_TIMER } from './backend.ts';
 import { clientAddress, clientOf } from './client-address.ts';
-import type { GatewayEmitter } from './events.ts';
+import { type GatewayEmitter, warn } from './events.ts';
 import type { Front } from './gateway.ts';
 import { readName } from './name-rules.ts';
 import type { GatewaySettings } from './options.ts';
@@ -39,6 +39,11 @@ const OPTIONS: readonly string[] = [
   ...['allowedAddresses', 'deniedAddresses', 'allowedOrigins', 'authorize', 'backlog', 'exclusive', 'handshakeTimeout'],
   ...['headers', 'host', 'path', 'port', 'signal', 'subprotocols'],
 ];
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  compression: 'clients are handed over without it',
+  onRequest: 'requests that are no upgrades are answered with 426',
+};
 
 /**
  * Starts to hand clients over.
@@ -57,17 +62,23 @@ export async function startDirect(settings: GatewaySettings, events: GatewayEmit
   }
   for (const name of Object.keys(client)) {
     if (OPTIONS.includes(name)) continue;
-    const why =
-      name === 'compression' ? 'clients are handed over without it' : 'what concerns open connections is for adopt()';
+    const why = WHY_NOT[name] ?? 'what concerns open connections is for adopt()';
     throw new UsageError('INVALID_OPTION', `gateway: mode 'direct' has no option '${name}'; ${why}`);
   }
   const rules = server === null ? SERVE_RULES : ATTACH_RULES;
   const judge = new ServerSettings(rules, client, 'gateway', { best: nodePlatform, open: publicPlatform });
   const http = (server as HttpServer | null) ?? createServer(upgradeRequired);
   const director = new Director(settings, judge, events, http, server === null);
-  client.signal?.throwIfAborted();
+  const { signal } = client;
+  signal?.throwIfAborted();
   if (server === null) await director.listen();
-  client.signal?.addEventListener('abort', () => void director.close(), { once: true });
+  if (signal !== undefined) {
+    director.closeWith(signal);
+    if (signal.aborted) {
+      await director.close();
+      throw signal.reason;
+    }
+  }
   return director;
 }
 
@@ -82,6 +93,7 @@ class Director implements Front {
   private readonly own: boolean;
   private readonly pending: Set<Socket> = new Set();
   private readonly porters: WeakMap<ChildProcess, Porter> = new WeakMap();
+  private undoSignal: (() => void) | null = null;
 
   constructor(
     settings: GatewaySettings,
@@ -108,9 +120,17 @@ class Director implements Front {
       http.once('error', reject);
       http.listen(where, () => {
         http.off('error', reject);
+        // A connection that could not be accepted is no reason to end.
+        http.on('error', warn);
         resolve();
       });
     });
+  }
+
+  closeWith(signal: AbortSignal): void {
+    const close = () => void this.close();
+    signal.addEventListener('abort', close, { once: true });
+    this.undoSignal = () => signal.removeEventListener('abort', close);
   }
 
   get port(): number | null {
@@ -134,6 +154,7 @@ class Director implements Front {
 
   /** Those that were handed over are not this process's any more. */
   async close(): Promise<void> {
+    this.undoSignal?.();
     UpgradeJunction.of(this.http).leave(this);
     for (const socket of this.pending) socket.destroy();
     if (!this.own) return;
@@ -174,14 +195,22 @@ class Director implements Front {
     this.pending.add(socket);
     socket.once('close', gone);
     const { handshakeTimeout } = judge.endpoint.connection;
-    const deadline = setTimeout(() => socket.destroy(), Math.min(handshakeTimeout, LONGEST_TIMER));
+    let left: FaultCode = 'TRANSPORT_ENDED';
+    const late = () => {
+      left = 'OPENING_TIMEOUT';
+      socket.destroy();
+    };
+    const deadline = setTimeout(late, Math.min(handshakeTimeout, LONGEST_TIMER));
     const { remotePort = null } = socket;
     const peer: Peer = { remoteAddress: peerAddress, remotePort, secure: false, signal: controller.signal };
     const decision = await this.decide(request, peer, remoteAddress).catch(failed);
     clearTimeout(deadline);
     socket.off('close', gone);
     this.pending.delete(socket);
-    if (socket.destroyed) return;
+    if (socket.destroyed) {
+      this.refused(request, remoteAddress, { status: 0, reason: rowOf(left).text });
+      return;
+    }
     try {
       if ('reason' in decision) {
         const { status, headers, body } = decision;

@@ -99,11 +99,13 @@ export async function readListenOptions(options: ServeOptions, who: string): Pro
   }
   if (path !== undefined) {
     if (path === '') refuse("option 'path' is empty");
+    // Node would listen on what stands before it. (One that begins with it is a name without a file.)
+    if (path.indexOf('\0') > 0) refuse("option 'path' has a NUL in it");
     for (const name of ['allowedAddresses', 'deniedAddresses', 'maxConnectionsPerAddress'] as const) {
       if (options[name] != null) refuse(`option '${name}' means nothing with 'path': peers have no address there`);
     }
     if (host !== undefined || family !== undefined) refuse("options 'host' and 'family' mean nothing with 'path'");
-    if (tls !== undefined) refuse("option 'tls' needs a 'port'");
+    if (tls !== undefined) refuse("option 'tls' needs option 'port'");
     return { path, backlog, exclusive };
   }
   if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {

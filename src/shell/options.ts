@@ -130,6 +130,9 @@ export class ShellClientSettings {
   constructor(options: ShellClientOptions, platform: Platform, where: string) {
     const { read, endpoint } = split(CLIENT_RULES, CLIENT_SHARED, options, platform, where, ['headers']);
     const settings = read as unknown as Required<ShellClientOptions>;
+    if (settings.signal !== null && typeof settings.signal.addEventListener !== 'function') {
+      refuse(where, "option 'signal' must be an AbortSignal");
+    }
     this.endpoint = endpoint;
     this.subprotocols = readTokens(settings.subprotocols, where);
     this.headers = readHeaders(options.headers, where);

@@ -104,7 +104,7 @@ export class ShellServer implements Host {
     const failed = (error: unknown) => this.failed(endpoint, error);
     try {
       const verdict = authorize?.(request, endpoint);
-      if (typeof verdict !== 'object') this.answer(endpoint, request, verdict);
+      if (!isPromise(verdict)) this.answer(endpoint, request, verdict);
       else verdict.then((settled) => this.answer(endpoint, request, settled)).then(undefined, failed);
     } catch (error) {
       failed(error);
@@ -160,9 +160,7 @@ export class ShellServer implements Host {
     const failed = (error: unknown) => endpoint.report(error, 'open');
     try {
       const result = handler(endpoint, request);
-      if (typeof (result as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function') {
-        (result as PromiseLike<unknown>).then(undefined, failed);
-      }
+      if (isPromise(result)) result.then(undefined, failed);
     } catch (error) {
       failed(error);
     }
@@ -182,4 +180,8 @@ export class ShellServer implements Host {
 /** Every endpoint of a server was made with a server's connection. */
 function connectionOf(endpoint: Endpoint): ServerConnection {
   return endpoint.connection as ServerConnection;
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function';
 }

@@ -88,7 +88,11 @@ export class WebStreamTransport extends BufferedTransport implements Transport {
   }
 
   protected override release(orderly: boolean, cause: unknown): void {
-    this.close?.();
+    try {
+      this.close?.();
+    } catch {
+      // It is closed already.
+    }
     if (orderly || this.close !== null) return;
     const reason = cause ?? new Error('the connection was dropped');
     // What is over already says so by rejecting.

@@ -218,6 +218,16 @@ describe('as a proxy in the middle', () => {
     rmSync(directory, { recursive: true });
   });
 
+  test('--listen-cert and --listen-key that are no pair are named', async () => {
+    const directory = mkdtempSync('/tmp/sansocket-trace-');
+    writeFileSync(`${directory}/cert.pem`, local.cert);
+    const pair = ['--listen-cert', `${directory}/cert.pem`, '--listen-key', `${directory}/cert.pem`];
+    const { code, stderr } = await cli(['trace', '--listen', '0', '--to', 'ws://a/', ...pair]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--listen-cert and --listen-key cannot be used: ');
+    rmSync(directory, { recursive: true });
+  });
+
   test('--listen-cert, --listen-key: clients come over TLS, and a page of the proxy passes for one of the server', async () => {
     const directory = mkdtempSync('/tmp/sansocket-trace-');
     writeFileSync(`${directory}/cert.pem`, local.cert);

@@ -901,6 +901,37 @@ describe('T86: what is sent while there is no connection', () => {
     expect(numbers.length).toBeGreaterThan(waiting);
   });
 
+  test('a small maxBufferedAmount costs no message', async () => {
+    for (const overflow of ['close', 'refuse']) {
+      world.received.length = 0;
+      const { client, log } = watched({ maxBufferedAmount: 500, overflow });
+      world.link = { window: 64, latency: 5 };
+      void client.start();
+      for (let i = 0; i < 100; i++) client.send(`message ${i}`);
+      await world.clock.run(5_000);
+      expect(log).toEqual(['open 0']);
+      expect(world.received).toEqual(Array.from({ length: 100 }, (_, i) => `message ${i}`));
+      expect(client.info.droppedMessages).toBe(0);
+    }
+  });
+
+  test('what is sent when the transport is gone, and a paused socket has not told, goes to the next connection', async () => {
+    const { client } = watched();
+    void client.start();
+    await world.clock.run(10);
+    const { socket } = client;
+    socket!.pause();
+    world.cutAll();
+    await world.clock.run(10);
+    expect([client.state, socket!.readyState]).toEqual(['open', 'open']);
+    expect(client.send('a')).toMatchObject({ success: true, wireSize: 0 });
+    expect(client.send('b').success).toBe(true);
+    socket!.resume();
+    await world.clock.run(60_000);
+    expect(world.received).toEqual(['a', 'b']);
+    expect(client.socket).not.toBe(socket);
+  });
+
   test('what cannot be sent is refused at once, open or not', async () => {
     const { client } = watched();
     const wrong = () => {

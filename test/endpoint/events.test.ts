@@ -161,6 +161,23 @@ describe('the consumer', () => {
     expect(seen).toEqual(['0', '1', '2', '3', '4', '5']);
   });
 
+  it('what an iterator leaves behind counts once', async () => {
+    for (const [delivery, count] of [
+      ['message', 3],
+      ['fragment', 2],
+    ] as const) {
+      const { endpoint, feed, peer, clock } = script({ delivery });
+      const iterator = delivery === 'message' ? endpoint[Symbol.asyncIterator]() : endpoint.fragments();
+      feed(join(peer(OP.text, 'a'), peer(OP.text, 'b')));
+      feed(delivery === 'message' ? peer(OP.text, 'c') : peer(OP.text, 'c', false));
+      await iterator.return!();
+      expect(endpoint.statistics.messagesReceived).toBe(0);
+      endpoint.on(delivery, () => {});
+      await clock.settle();
+      expect(endpoint.statistics.messagesReceived).toBe(count);
+    }
+  });
+
   it('fragments() needs delivery by fragment', () => {
     expect(() => script().endpoint.fragments()).toThrow(UsageError);
   });
@@ -270,6 +287,26 @@ describe('holding back', () => {
     endpoint.resume();
     await clock.settle();
     expect(taken).toEqual(['a', 'b']);
+  });
+
+  it('pause() while output waits and resume() in drain: what was read meanwhile is taken', async () => {
+    const transport = new ScriptTransport(0);
+    const { endpoint, feed, peer, clock } = script({ highWaterMark: 100 }, transport);
+    const seen: unknown[] = [];
+    endpoint.on('message', ({ data }) => {
+      seen.push(data);
+      if (!endpoint.send(pattern(200)).writable) endpoint.pause();
+    });
+    endpoint.on('drain', () => {
+      seen.push('drain');
+      endpoint.resume();
+    });
+    feed(join(peer(OP.text, 'a'), peer(OP.text, 'b')));
+    await clock.settle();
+    expect([seen, transport.paused]).toEqual([['a'], true]);
+    transport.drain();
+    await clock.settle();
+    expect([seen, transport.paused]).toEqual([['a', 'drain', 'b', 'drain'], false]);
   });
 
   it('a turn has a budget of events: then others have theirs, and nothing is lost', () => {

@@ -118,8 +118,10 @@ describe('backpressure', () => {
       endpoint.send(pattern(100_000));
       const drained = endpoint.drained();
       await clock.settle();
+      endpoint.send('waits in the engine');
       transport.sink!.closed(new Error('reset'));
       await clock.settle();
+      expect(await endpoint.drained()).toBe(false);
       if (paused) endpoint.resume();
       await clock.settle();
       expect(await drained).toBe(false);
@@ -147,6 +149,25 @@ describe('backpressure', () => {
     const { bufferedAmount } = endpoint;
     expect(endpoint.send('é')).toMatchObject({ success: false, code: 'overflow', wireSize: 0, writable: false });
     expect(endpoint.bufferedAmount).toBe(bufferedAmount);
+    expect(endpoint.readyState).toBe('open');
+  });
+
+  it('who heeds writable never overflows, however small maxBufferedAmount is', async () => {
+    const transport = new ScriptTransport(0);
+    const { endpoint, clock } = script({ maxBufferedAmount: 1_000 }, transport);
+    endpoint.resume();
+    let drains = 0;
+    endpoint.on('drain', () => drains++);
+    for (const round of [1, 2]) {
+      let sent = 0;
+      for (; endpoint.writable && sent < 100; sent++) endpoint.send(pattern(300));
+      expect([sent, endpoint.readyState]).toEqual([4, 'open']);
+      transport.drain();
+      transport.appetite = 0;
+      await clock.settle();
+      expect(drains).toBe(round);
+    }
+    expect(endpoint.send(pattern(999)).writable).toBe(false);
     expect(endpoint.readyState).toBe('open');
   });
 

@@ -223,6 +223,49 @@ describe('close() while a stream is open', () => {
   });
 });
 
+describe('what is lost with a stream', () => {
+  it('drained() does not say that messages behind it were written', async () => {
+    for (const how of ['fails', 'is closed'] as const) {
+      const { endpoint, transport, clock } = script({ closeTimeout: 1_000 });
+      endpoint.resume();
+      endpoint.on('error', () => {});
+      const { source, give, fail } = faucet<string>();
+      const sent = endpoint.sendStream('text', source).catch(() => null);
+      give('a');
+      await clock.settle();
+      expect(endpoint.send('behind').success).toBe(true);
+      const drained = endpoint.drained();
+      if (how === 'fails') fail(new Error('no more'));
+      else void endpoint.close();
+      await clock.run(1_000);
+      expect(await drained).toBe(false);
+      expect(transport.frames.map((each) => each.opcode)).toEqual([OP.text, OP.close]);
+      await sent;
+      await clock.run(1_000);
+      expect(clock.pendingAlarms).toBe(0);
+    }
+  });
+
+  it('it ends with the transport, also while events are held back', async () => {
+    const { endpoint, transport, clock, feed, peer } = script({ pingInterval: null });
+    const { source } = faucet<string>();
+    const results: unknown[] = [];
+    endpoint.on('message', async () => {
+      // The second begins when the transport is gone already.
+      for (let i = 0; i < 2; i++) results.push(await endpoint.sendStream('text', source));
+    });
+    endpoint.on('close', () => results.push('close'));
+    for (let i = 0; i < 4; i++) feed(peer(OP.binary, pattern(40_000)));
+    await clock.settle();
+    expect([transport.paused, endpoint.readyState]).toEqual([true, 'open']);
+    transport.sink!.closed(new Error('reset'));
+    await clock.settle();
+    const refused = { success: false, code: 'not-open' };
+    expect(results).toMatchObject([...Array.from({ length: 8 }, () => refused), 'close']);
+    expect(clock.pendingAlarms).toBe(0);
+  });
+});
+
 describe('iteration', () => {
   it('gives every message in order and ends on a clean close', async () => {
     const { client, server, clock } = pair({ link: { cut: () => 3 } });
@@ -265,6 +308,37 @@ describe('iteration', () => {
     feed(peer(OP.text, 'd'));
     await clock.settle();
     expect(rest.at(-1)).toBe('d');
+  });
+
+  it('a loop that is left after the end has been told leaves the rest, and the failure, to the next', async () => {
+    for (const last of ['close', 'fault'] as const) {
+      const { endpoint, feed, peer, clock, transport } = script();
+      const first = endpoint[Symbol.asyncIterator]();
+      feed(join(...['a', 'b', 'c'].map((text) => peer(OP.text, text))));
+      feed(last === 'close' ? peer(OP.close, closePayload(1000)) : peer(3, ''));
+      transport.sink!.closed();
+      await clock.settle();
+      expect(await endpoint.closed).toMatchObject({ clean: last === 'close' });
+      expect((await first.next()).value!.data).toBe('a');
+      await first.return!();
+      const second = endpoint[Symbol.asyncIterator]();
+      expect([(await second.next()).value!.data, (await second.next()).value!.data]).toEqual(['b', 'c']);
+      if (last === 'fault') await expect(second.next()).rejects.toMatchObject({ code: 'RESERVED_OPCODE' });
+      expect(await second.next()).toEqual({ done: true, value: undefined });
+      expect(endpoint.statistics.messagesReceived).toBe(3);
+    }
+  });
+
+  it('another loop after one that came to the end has nothing to do', async () => {
+    const { endpoint, feed, peer } = script();
+    const first = endpoint[Symbol.asyncIterator]();
+    expect(() => endpoint[Symbol.asyncIterator]()).toThrow(UsageError);
+    feed(peer(OP.text, 'a'));
+    endpoint.terminate();
+    expect(() => endpoint[Symbol.asyncIterator]()).toThrow(UsageError);
+    expect((await first.next()).value!.data).toBe('a');
+    await first.next().catch(() => {});
+    await expect(endpoint[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'TERMINATED' });
   });
 
   it('fragments() gives payload as it arrives', async () => {

@@ -158,6 +158,8 @@ describe('row 106: sansocket gateway', () => {
     [['--direct', 'x'], /NAME=FILE/],
     [['--direct', 'x=./none.mjs'], /--direct: there is no module '\.\/none\.mjs'/],
     [['--direct', 'x=src/cli/main.ts', '-r', 'a=tcp:localhost:7'], /--direct excludes --docroot and --route/],
+    [['--direct', 'x=src/cli/main.ts', '--direct', 'x=src/cli/run.ts'], /--direct has the name 'x' twice/],
+    [['--direct', 'x=src/cli/main.ts', '--pages', '.', '-p', '0'], /mode 'direct' has no --pages/],
     [['--unix', '/tmp/x', '--port', '1'], /--unix and --port exclude each other/],
     [['--order', 'up'], /--order must be deny-first or allow-first/],
     [['--docrot', 'x'], /did you mean '--docroot'/],

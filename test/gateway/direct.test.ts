@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer as createHttp } from 'node:http';
+import { getEventListeners, once } from 'node:events';
+import { createServer as createHttp, type Server as HttpServer } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
@@ -188,7 +188,7 @@ describe('row 99: direct mode', () => {
     [{ mode: 'direct', processes: { a: {} as never } }, /'a' is no process/],
     [{ mode: 'direct', processes: {}, docroot: '/tmp' }, /everybody may write|neither 'docroot'/],
     [{ mode: 'direct', processes: {}, routes: [{ prefix: 'a', port: 1 }] }, /neither 'docroot' nor 'routes'/],
-    [{ mode: 'direct', processes: {}, onRequest: () => null }, /onRequest/],
+    [{ mode: 'direct', processes: {}, onRequest: () => null }, /no option 'onRequest'; .* answered with 426/],
     [{ mode: 'direct', processes: {}, framing: 'nul' }, /'framing' means nothing in mode 'direct'/],
     [{ mode: 'direct', processes: {}, maxConnections: 5 }, /no option 'maxConnections'/],
     [{ mode: 'direct', processes: {}, compression: true }, /no option 'compression'; clients are handed over without/],
@@ -208,6 +208,37 @@ describe('row 99: direct mode', () => {
     controller.abort();
     await expect(connect(`${url}/x`)).rejects.toThrow();
     await Promise.all([running.close(), running.close()]);
+  });
+
+  test('a signal that aborts while it begins to listen ends it, and one that does not keeps nothing of it', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    await (await gateway({ mode: 'direct', processes: {}, signal })).close();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    const running = gateway({ mode: 'direct', processes: {}, signal });
+    controller.abort(new Error('stopped'));
+    await expect(running).rejects.toThrow('stopped');
+  });
+
+  test('a connection that cannot be accepted is a warning, and the next is taken', async () => {
+    const running = await gateway({ mode: 'direct', processes: {} });
+    const { http } = (running as unknown as { front: { http: HttpServer } }).front;
+    const warned = once(process, 'warning');
+    http.emit('error', new Error('no file is left'));
+    expect(await warned).toMatchObject([{ message: 'no file is left' }]);
+    expect(await refused(running.port!, '/x')).toBe(404);
+  });
+
+  test('a client that waits too long for authorize is told of', async () => {
+    const running = await gateway({
+      mode: 'direct',
+      processes: {},
+      authorize: (_, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(true))),
+      handshakeTimeout: 20,
+    });
+    const told = new Promise((resolve) => running.on('refused', resolve));
+    await expect(connect(`${running.url}/x`)).rejects.toThrow();
+    expect(await told).toMatchObject({ status: 0, path: '/x', reason: expect.stringContaining('handshakeTimeout') });
   });
 
   test('adopt needs a handler and a channel, and leaves other messages alone', () => {

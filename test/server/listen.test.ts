@@ -93,6 +93,8 @@ describe('options', () => {
     [{ port: 0, host: '127.0.0.1', family: 6 }, "'host'"],
     [{ path: '/x', host: 'localhost' }, "'path'"],
     [{ path: '' }, "'path'"],
+    [{ path: '/x\0y' }, "option 'path' has a NUL"],
+    [{ path: '/x', tls: {} }, "option 'tls' needs option 'port'"],
     [{ port: 0, paths: 'chat' }, "'paths'"],
     [{ port: 0, paths: [] }, "'paths'"],
     [{ port: 0, paths: ['/chat?x'] }, "'paths'"],

@@ -59,6 +59,21 @@ test('T84: when no file is left to open it goes on, and does not ask all the tim
   expect(asked, 'a listener that is closed is left alone').toBe(5);
 });
 
+test('a server may be closed twice, though a listener of Deno may not', async () => {
+  let closed = 0;
+  const listener = {
+    addr: { port: 7 },
+    accept: () => new Promise(() => {}),
+    close() {
+      if (closed++ > 0) throw Object.assign(new Error('Bad resource ID'), { name: 'BadResource' });
+    },
+  };
+  vi.stubGlobal('Deno', { listen: () => listener });
+  const server = serve({ port: 7 });
+  await Promise.all([server.close(), server.close()]);
+  expect(closed).toBe(2);
+});
+
 test.each(['before', 'while'] as const)('an abort %s TLS shakes hands lets the connection go', async (when) => {
   const conn = silent();
   let dialled: (conn: DenoConn) => void = () => {};

@@ -10,7 +10,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { HandshakeError, TransportError, UsageError } from '../../src/errors.ts';
-import type { AttachOptions, Server } from '../../src/server/index.ts';
+import { type AttachOptions, attach as attachUpgrades, type Server } from '../../src/server/index.ts';
+import type { UpgradeServer } from '../../src/server/upgrade.ts';
 import { attach, connect } from '../../src/transport/http2/index.ts';
 
 interface Running {
@@ -209,6 +210,36 @@ test('over HTTP/1.1 the same attachment takes the upgrades of ws', async () => {
   expect(String(await new Promise((resolve) => socket.once('message', resolve)))).toBe('hello');
   socket.close();
   await server.close();
+  await new Promise((resolve) => http2.close(resolve));
+});
+
+test('others may take upgrades of HTTP/1.1 beside it, but not those of its paths', async () => {
+  const { createSecureServer } = await import('node:http2');
+  const { authority, local } = await import('../support/certificates.ts');
+  const http2 = createSecureServer({ ...local, allowHTTP1: true });
+  const server = attach(http2, { paths: '/both' }, (socket) => void socket.send('both'));
+  const host = http2 as unknown as UpgradeServer;
+  expect(() => attachUpgrades(host, { paths: '/both' })).toThrow("attach: another has the path '/both'");
+  const other = attachUpgrades(host, { paths: '/old' }, (socket) => void socket.send('old'));
+  http2.on('upgrade', (request, socket) => {
+    if (request.url === '/own') socket.end('HTTP/1.1 418 Teapot\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  const first = (path: string) =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`${server.url.replace('127.0.0.1', 'localhost')}${path}`, { ca: authority });
+      socket.once('message', (data) => {
+        resolve(String(data));
+        socket.close();
+      });
+      socket.once('unexpected-response', (request, { statusCode }) => {
+        resolve(statusCode);
+        request.destroy();
+      });
+    });
+  expect([await first('/both'), await first('/old'), await first('/own')]).toEqual(['both', 'old', 418]);
+  await Promise.all([server.close(), other.close()]);
+  expect(http2.listenerCount('upgrade')).toBe(1);
   await new Promise((resolve) => http2.close(resolve));
 });
 

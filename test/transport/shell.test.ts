@@ -124,6 +124,18 @@ test.each([
   expect(make).toThrow(name);
 });
 
+test('a signal that is none is named', async () => {
+  const make = () => new ShellClientSettings({ signal: {} as never }, platform, 'connect');
+  expect(make).toThrow(UsageError);
+  expect(make).toThrow("connect: option 'signal' must be an AbortSignal");
+});
+
+test.each([null, { status: 403 }])('an authorize that answers %j is 500 and a warning that says so', async (answer) => {
+  const { dial, warnings } = running({ authorize: () => answer as never });
+  expect(await dial()).toMatchObject({ status: 500 });
+  expect(String(warnings[0])).toContain('authorize must answer a boolean or a status');
+});
+
 test.each(['the deadline', 'an abort', 'a dial that fails'])(
   'what is dialled and no transport yet is let go after %s, once',
   async (what) => {

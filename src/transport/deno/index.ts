@@ -70,7 +70,11 @@ export class DenoServer extends ShellServer {
 
   override close(code?: number, reason?: string): Promise<void> {
     const closed = super.close(code, reason);
-    this.listener.close();
+    try {
+      this.listener.close();
+    } catch {
+      // It is closed already.
+    }
     return closed;
   }
 

@@ -1,6 +1,5 @@
 /** A WebSocket server on somebody's HTTP/2 server (RFC 8441): it takes the extended CONNECTs, everything else stays there. */
 
-import type { IncomingMessage } from 'node:http';
 import {
   constants,
   type Http2SecureServer,
@@ -10,13 +9,13 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { Duplex } from 'node:stream';
 import { ServerConnection } from '../../connection/server-connection.ts';
 import { Attachment, gateFor } from '../../server/attachment.ts';
 import type { Gate } from '../../server/gate.ts';
 import { Junction } from '../../server/junction.ts';
 import type { AttachOptions, Handler } from '../../server/options.ts';
 import { Server } from '../../server/server.ts';
+import { UpgradeJunction, type UpgradeServer } from '../../server/upgrade.ts';
 import { isWebSocketConnect, readConnect } from './heads.ts';
 import { Http2ServerTransport } from './stream.ts';
 
@@ -24,7 +23,8 @@ import { Http2ServerTransport } from './stream.ts';
  * Takes the WebSockets of an HTTP/2 server: any number on each connection. Of a server with `allowHTTP1: true` it takes the
  * upgrades of HTTP/1.1 too. The extension of HTTP/2 that this needs is switched on for connections from now on.
  *
- * Several may be attached to one server, each with `paths` of its own; one without `paths` gets what the others leave.
+ * Several may be attached to one server, each with `paths` of its own; one without `paths` gets what the others leave. An
+ * upgrade of HTTP/1.1 that belongs to none of them is left alone if others listen to `upgrade` too.
  * `close()` ends the WebSockets; the HTTP/2 server goes on.
  *
  * @throws UsageError naming the option that is unknown or wrong; also when another on this server has one of the `paths`, or
@@ -48,19 +48,25 @@ export function attach<Context = unknown>(
 /** What is attached to one server, perhaps beside others. */
 class Http2Attachment extends Attachment {
   private readonly junction: Http2Junction;
+  /** Of HTTP/1.1: others may be attached to it alone. */
+  private readonly upgrades: UpgradeJunction;
 
   constructor(gate: Gate, server: AnyHttp2Server) {
     super(gate, server);
+    this.upgrades = UpgradeJunction.of(server as unknown as UpgradeServer);
+    this.upgrades.join(this, 'attach');
     this.junction = Http2Junction.of(server);
     this.junction.join(this, 'attach');
   }
 
   override stop(): Promise<void> {
+    this.upgrades.retire(this);
     this.junction.retire(this);
     return super.stop();
   }
 
   override release(): void {
+    this.upgrades.leave(this);
     this.junction.leave(this);
   }
 
@@ -83,7 +89,7 @@ class Http2Attachment extends Attachment {
 
 type AnyHttp2Server = Http2Server | Http2SecureServer;
 
-/** The listeners of one server. What is nobody's is answered with 404. */
+/** The listeners of one server for HTTP/2. What is nobody's is answered with 404. */
 class Http2Junction extends Junction<Http2Attachment> {
   private readonly server: AnyHttp2Server;
 
@@ -104,13 +110,11 @@ class Http2Junction extends Junction<Http2Attachment> {
     server.updateSettings?.({ enableConnectProtocol: true });
     server.on('stream', this.onStream);
     server.on('connect', this.onConnect);
-    (server as Http2Server).on('upgrade', this.onUpgrade);
   }
 
   protected override stop(): void {
     this.server.off('stream', this.onStream);
     this.server.off('connect', this.onConnect);
-    (this.server as Http2Server).off('upgrade', this.onUpgrade);
   }
 
   private readonly onStream = (
@@ -128,10 +132,6 @@ class Http2Junction extends Junction<Http2Attachment> {
     if (isWebSocketConnect(request.headers) || this.server.listenerCount('connect') > 1) return;
     response.statusCode = 405;
     response.end();
-  };
-
-  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
-    (this.takerOf(request.url ?? '') ?? this.any)?.upgrade(request, socket, head);
   };
 }
 

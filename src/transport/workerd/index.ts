@@ -84,9 +84,11 @@ export async function connect(url: string | URL, options: WorkerdConnectOptions)
       "connect: option 'sockets' must be connect of the module cloudflare:sockets",
     );
   }
-  return connectThrough(url, rest, webEnvironment(), ({ hostname, port, secure }) => {
+  return connectThrough(url, rest, webEnvironment(), ({ hostname, port, secure }, onGivenUp) => {
     const options = { secureTransport: secure ? 'on' : 'off', allowHalfOpen: true } as const;
-    return socketTransport(sockets({ hostname, port }, options), secure);
+    const socket = sockets({ hostname, port }, options);
+    onGivenUp(() => void socket.close().catch(() => {}));
+    return socketTransport(socket, secure);
   });
 }
 
