@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import type { PermessageDeflateOptions } from '../../src/index.ts';
 import { serve } from '../../src/server/index.ts';
+import { check, summarise } from '../support/checks.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = '/usr/bin/chromium';
@@ -20,8 +21,6 @@ const ARGUMENTS =
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, 1_048_576, 16_777_216];
 const PATIENCE = 10_000;
 
-let passed = 0;
-let failed = 0;
 /** What pages logged as errors. */
 const complaints: string[] = [];
 
@@ -45,8 +44,7 @@ try {
   await browser.close();
   demo.process.kill('SIGKILL');
 }
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+summarise();
 
 // ------------------------------------------------------------------------------------------------- what is checked
 
@@ -355,18 +353,6 @@ async function includes(locator: Locator, pattern: RegExp): Promise<void> {
     if (pattern.test(text)) return;
     if (Date.now() > end) throw new Error(`'${text.slice(0, 200)}' does not match ${pattern}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
-async function check(name: string, body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-    passed++;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed++;
-    const text = error instanceof Error ? error.message : String(error);
-    console.log(`FAILED  ${name}\n        ${text.split('\n', 3).join('\n        ')}`);
   }
 }
 

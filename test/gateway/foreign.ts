@@ -15,25 +15,13 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../src/client/index.ts';
 import { createGateway, type GatewayOptions } from '../../src/gateway/index.ts';
 import { authority, local } from '../support/certificates.ts';
+import { check, summarise } from '../support/checks.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/gateway/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'gw-'));
 const docroot = join(folder, 'ws');
 mkdirSync(docroot);
 const children: ChildProcess[] = [];
-let passed = 0;
-let failed = 0;
-
-async function check(name: string, body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-    passed++;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED  ${name}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
 
 /** Starts a program; it is ended with this one. */
 function start(command: string, ...words: string[]): ChildProcess {
@@ -215,5 +203,5 @@ try {
   await wait(200);
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+summarise();
+process.exit();
