@@ -231,7 +231,7 @@ function faultTable(codes: readonly FaultCode[]): string[] {
 
 function optionsPage(): string {
   const own = Object.fromEntries(Object.entries(ENDPOINT_RULES).filter(([name]) => !(name in CONNECTION_RULES)));
-  return page('Options', 'src/connection/options.ts and src/endpoint/options.ts', [
+  return page('Options', 'the options.ts of src/connection, endpoint, server and client', [
     'Sizes are in bytes, durations in milliseconds. Every option is checked when it is given: an unknown name, a wrong type or a',
     'meaningless value is a `UsageError` that names it, and nothing is converted. Where `null` is allowed it means "off", and',
     'nothing else does.',
@@ -248,9 +248,46 @@ function optionsPage(): string {
     '',
     ...optionTable(own, 'src/endpoint/options.ts', 'EndpointOptions'),
     '',
-    'What `serve` and `connect` take besides (ports, paths, TLS, origins, headers) is described with their types in the API',
-    'reference that `npm run docs` writes to `site/`.',
+    '## Of a server',
+    '',
+    'For `serve` and `attach`, besides those of an endpoint.',
+    '',
+    ...meanings('src/server/options.ts', 'AttachOptions'),
+    '',
+    'And for `serve`, which listens itself:',
+    '',
+    ...meanings('src/server/options.ts', 'ServeOptions'),
+    '',
+    '## Of a client',
+    '',
+    'For `connect` and `ReconnectingClient`, besides those of an endpoint.',
+    '',
+    ...meanings('src/client/options.ts', 'ConnectOptions'),
+    '',
+    '## TLS',
+    '',
+    'For `tls` and `proxyTls`. PEM is text or bytes, or the path of a file that holds it.',
+    '',
+    ...meanings('src/transport/node/tls.ts', 'TlsCommon'),
+    '',
+    'Of a server, which must have `cert` and `key`:',
+    '',
+    ...meanings('src/transport/node/tls.ts', 'ServerTlsOptions'),
+    '',
+    'Of a client:',
+    '',
+    ...meanings('src/transport/node/tls.ts', 'ClientTlsOptions'),
   ]);
+}
+
+/** Options of many types, which no table of rules describes: what their comments say, defaults included. */
+function meanings(file: string, type: string): string[] {
+  // One without a comment only narrows a type.
+  const said = [...memberComments(file, type)].filter(([, text]) => text !== '');
+  return table(
+    ['option', 'meaning'],
+    said.map(([name, text]) => [`\`${name}\``, text]),
+  );
 }
 
 function optionTable(rules: Rules, file: string, type: string): string[] {
@@ -285,7 +322,8 @@ function memberComments(file: string, type: string): ReadonlyMap<string, string>
     if (!ts.isInterfaceDeclaration(statement) || statement.name.text !== type) continue;
     for (const member of statement.members) {
       const text = ts.getTextOfJSDocComment(ts.getJSDocCommentsAndTags(member).find(ts.isJSDoc)?.comment) ?? '';
-      comments.set((member.name as ts.Identifier).text, text.replace(/\s+/g, ' '));
+      const plain = text.replace(/\s+/g, ' ').replaceAll(/\{@link (\w+)\}/g, '`$1`');
+      comments.set((member.name as ts.Identifier).text, plain);
     }
   }
   return comments;

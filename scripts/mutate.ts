@@ -10,7 +10,7 @@
  * Tries every mutant without `--sample`. Each is tried by the tests that come by its place, and counts as noticed if one of them
  * fails that passes without it (scripts/mutation/worker.ts). Prints the score of each folder and the survivors; those that nobody
  * can notice are listed with their reason (scripts/mutation/equivalents.ts) and do not count. The exit status is 1 if a score is
- * below 85 %, or if the list names a mutant that is noticed.
+ * below 85 %, or if the list names a mutant that is noticed. Ctrl-C ends it early: what was tried counts.
  *
  * The whole set takes about an hour of one processor.
  */
@@ -78,7 +78,7 @@ process.on('exit', () => {
   for (const worker of workers) worker.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
 
 /** Tries mutants of the queue until it is empty, in as many processes as it takes, one at a time. */
 function work(queue: Mutant[], first: boolean, ready: () => void, tried: (result: Tried) => void): Promise<void> {
@@ -135,8 +135,8 @@ function work(queue: Mutant[], first: boolean, ready: () => void, tried: (result
   });
 }
 
-function nameOf({ file, code, replacement }: Mutant): string {
-  return JSON.stringify([file, code, replacement]);
+function nameOf({ file, code, replacement, nth }: Mutant): string {
+  return JSON.stringify([file, code, replacement, nth]);
 }
 
 const all = mutantsBelow(
@@ -162,6 +162,11 @@ console.log(`${all.length} mutants, ${chosen.length} of them to try`);
 
 const results: Tried[] = [];
 const queue = [...chosen];
+process.on('SIGINT', () => {
+  if (queue.length === 0) process.exit(130);
+  console.log(`ended early: ${queue.length} of ${chosen.length} are not tried`);
+  queue.length = 0;
+});
 const start = performance.now();
 const tried = (result: Tried): void => {
   results.push(result);
@@ -190,7 +195,8 @@ for (const name of FOLDERS) {
   let equivalent = 0;
   for (const { mutant, verdict } of here) {
     const reason = reasonOf(mutant);
-    const place = `${mutant.file}:${mutant.line}  ${mutant.code}  →  ${mutant.replacement}`;
+    const { file, line, code, replacement, nth } = mutant;
+    const place = `${file}:${line}  ${code}  →  ${replacement}${nth > 1 ? `  #${nth}` : ''}`;
     if (verdict === 'noticed' || verdict === 'never ends') {
       noticed++;
       if (reason === null) continue;
@@ -211,9 +217,10 @@ for (const name of FOLDERS) {
 process.exitCode = good ? 0 : 1;
 
 /** Why nobody can notice a mutant, or null. */
-function reasonOf({ file, code, replacement }: Mutant): string | null {
+function reasonOf({ file, code, replacement, nth }: Mutant): string | null {
+  const text = `${code}  →  ${replacement}`;
   const found = Object.entries(EQUIVALENTS[file] ?? {}).find(([, places]) => {
-    return places.includes(`${code}  →  ${replacement}`);
+    return places.includes(text) || places.includes(`${text}  #${nth}`);
   });
   return found?.[0] ?? null;
 }

@@ -24,6 +24,8 @@ import { Violation } from './watch.ts';
 const END_CODE = 1012;
 const HIGH_WATER_MARK = 4_000;
 const CLOSE_TIMEOUT = 4_000;
+/** Some backends freeze for longer. */
+const SEND_TIMEOUT = 5_000;
 /** What may wait for a backend that has ended. */
 const PARTING = 4_194_304;
 /** A read of the gateway's, what a decoder may hold, and the frames around both. */
@@ -113,6 +115,7 @@ export class Joined {
       endCode: END_CODE,
       highWaterMark: HIGH_WATER_MARK,
       closeTimeout: CLOSE_TIMEOUT,
+      sendTimeout: SEND_TIMEOUT,
     };
     const { memory } = machine.settings.connection;
     this.relay = new Relay(session.server.endpoint, this.backend!, rules, machine.host.clock, memory, () => {

@@ -43,6 +43,7 @@ const LAYERS: readonly { readonly [group: string]: readonly string[] }[] = [
       'client/client-shell.ts',
       'client/reconnect-events.ts',
       'client/reconnect-options.ts',
+      'client/dispatch.ts',
       'client/audience.ts',
       'client/status.ts',
       'client/reconnecting.ts',

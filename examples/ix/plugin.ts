@@ -279,7 +279,7 @@ export class Plugin {
   }
 
   private tell(id: number, event: AnyEvent | AnyClientEvent, from: object): unknown {
-    if (event.type === 'stop' || event.type === 'drain') return;
+    if (event.type === 'stop' || event.type === 'drain' || event.type === 'drop') return;
     return this.method?.(EventNumber[event.type], id, JSON.stringify({ ...this.content(id, event), ...from }));
   }
 

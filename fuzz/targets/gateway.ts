@@ -251,7 +251,7 @@ function relays({ framing, frameType, limit, stream, reads, ends, expected }: Gi
       destroyed = true;
     },
   };
-  const rules = { framing, frameType, limit, endCode: 4_000, highWaterMark: 1, closeTimeout: 1 };
+  const rules = { framing, frameType, limit, endCode: 4_000, highWaterMark: 1, closeTimeout: 1, sendTimeout: 1 };
   const { memory } = SETTINGS.connection;
   const relay = new Relay(endpoint, backend as Backend, rules, clock, memory, () => {});
   relay.start();

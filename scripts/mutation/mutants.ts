@@ -16,6 +16,8 @@ export interface Mutant {
   /** The line without its indentation, the changed place between « and ». */
   readonly code: string;
   readonly replacement: string;
+  /** Which it is of those of the file that read the same. */
+  readonly nth: number;
 }
 
 /** Those of all files of some folders; the number of a mutant is its place in the list and one. */
@@ -132,7 +134,9 @@ function mutate(file: string, text: string, first: number): { mutants: Mutant[];
     const end = Math.min(character + part.getEnd() - start, whole.length);
     const marked = `${whole.slice(0, character)}«${whole.slice(character, end)}»${whole.slice(end)}`;
     const id = first + mutants.length;
-    mutants.push({ id, file, line: line + 1, code: marked.trim(), replacement });
+    const code = marked.trim();
+    const nth = 1 + mutants.filter((each) => each.code === code && each.replacement === replacement).length;
+    mutants.push({ id, file, line: line + 1, code, replacement, nth });
     return id;
   };
 

@@ -52,6 +52,8 @@ replaceModule('fast-check', {
   },
 });
 
+// Ctrl-C is for the parent alone: the mutant at hand is tried to its end.
+process.on('SIGINT', () => {});
 let uncaught: unknown = null;
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {

@@ -23,7 +23,7 @@ export const verb: Verb = {
     'jsonrpc answers JSON-RPC 2.0. The socket is for its owner and group (0660); one that a dead server left is replaced, a ' +
     'live one never.',
   flags: {
-    root: { short: 'R', value: 'DIR', help: `the folder of the sockets. Default ${SOCKETS}` },
+    root: { short: 'R', value: 'DIR', help: `the folder of the sockets, made if it is not there. Default ${SOCKETS}` },
     name: { short: 'n', value: 'NAME', help: 'the name of the socket, and in the URL. Default: that of the server' },
     user: { short: 'u', value: 'USER', help: 'become this user, or do not start' },
     'max-clients': { short: 'm', value: 'N', help: 'clients that wait to be accepted. Default 50' },
@@ -44,7 +44,8 @@ export const verb: Verb = {
       'A module for jsonrpc',
       [
         'export function init(config) {',
-        "  return { methods: { greet: { params: ['name'], run: (name) => name.toUpperCase() } } };",
+        "  const greet = { params: ['name'], run: (name) => 'hello ' + name };",
+        '  return { methods: { greet } };',
         '}',
         'It is called for every client; what it returns may have a release(), called when the client is gone.',
       ],

@@ -25,7 +25,7 @@ export interface LoadOptions {
 /** What was measured. */
 export interface LoadResult {
   readonly latency: Histogram;
-  /** Milliseconds from the first message to the last answer. */
+  /** Milliseconds from the first message to the last answer; with a `duration` to its end, so that a silence counts. */
   readonly elapsed: number;
   readonly messages: number;
   /** Bytes on the wire of this side, in and out, while it ran. */
@@ -80,10 +80,11 @@ export class Load {
       const bytesBefore = this.bytes();
       this.startedAt = this.lastAnswer = performance.now();
       await this.load();
+      const endedAt = this.options.duration === null ? this.lastAnswer : performance.now();
       const bytes = this.bytes();
       return {
         latency: this.latency,
-        elapsed: Math.max(0.001, this.lastAnswer - this.startedAt),
+        elapsed: Math.max(0.001, endedAt - this.startedAt),
         messages: this.latency.count,
         received: bytes.received - bytesBefore.received,
         sent: bytes.sent - bytesBefore.sent,

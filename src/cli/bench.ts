@@ -164,15 +164,22 @@ function report(options: LoadOptions, result: LoadResult, io: Io): void {
 function asJson(options: LoadOptions, result: LoadResult): Record<string, unknown> {
   const { latency, elapsed, messages, received, sent, opening, lost } = result;
   const { url, connections, inFlight, size, binary } = options;
-  const percentiles = PERCENTILES.map((share) => [nameOf(share), latency.percentile(share)] as const);
+  const percentiles = PERCENTILES.map((share) => [nameOf(share), rounded(latency.percentile(share))] as const);
+  const { least, mean, most } = latency;
   return {
-    ...{ url, connections, inFlight, size, binary, messages, elapsed, opening, lost, received, sent },
-    messagesPerSecond: messages / (elapsed / 1_000),
+    ...{ url, connections, inFlight, size, binary, messages },
+    ...{ elapsed: rounded(elapsed), opening: rounded(opening), lost, received, sent },
+    messagesPerSecond: rounded(messages / (elapsed / 1_000)),
     latency:
       messages === 0
         ? null
-        : { least: latency.least, mean: latency.mean, ...Object.fromEntries(percentiles), most: latency.most },
+        : { least: rounded(least), mean: rounded(mean), ...Object.fromEntries(percentiles), most: rounded(most) },
   };
+}
+
+/** To the microsecond, as the records of other verbs. */
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
 }
 
 function nameOf(share: number): string {

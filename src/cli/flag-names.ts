@@ -21,7 +21,8 @@ export function inFlags(text: string, flags: Flags): string {
   return text
     .replace(/\boption '(\w+)'/g, (all, name: string) => (name === 'tls' ? 'TLS' : (flagOf(name, flags) ?? all)))
     .replace(/'tls\.(\w+)'/g, (all, name: string) => flagOf(name, flags) ?? all)
-    .replace(' (or null for off)', '');
+    .replace(' (or null for off)', '')
+    .replace(/\bsend binary$/, (all) => (Object.hasOwn(flags, 'binary') ? 'add --binary' : all));
 }
 
 function flagOf(name: string, flags: Flags): string | null {

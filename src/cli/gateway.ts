@@ -33,6 +33,7 @@ export const verb: Verb = {
       value: 'SIZE',
       help: 'the longest message, as 64KiB. Default none, with length-prefixed 1MiB',
     },
+    'send-timeout': { value: 'TIME', help: 'drop who takes nothing of what waits for it. Default 120s' },
     'end-code': { value: 'CODE', help: 'the close code when a server has ended. Default 1000' },
     compression: { help: 'agree on permessage-deflate with clients that offer it' },
     'ping-interval': { value: 'TIME', help: 'ping a silent client, as 25s' },
@@ -118,6 +119,7 @@ function readOptions(given: Arguments): GatewayOptions {
     framing: given.choice('framing', FRAMINGS),
     frameType: given.choice('frame-type', FRAME_TYPES),
     maxMessageSize: given.size('max-message-size'),
+    sendTimeout: given.duration('send-timeout'),
     endCode: given.number('end-code', 1_000, 4_999),
     pingInterval: given.duration('ping-interval'),
     path: given.text('unix'),
@@ -201,10 +203,12 @@ class Log {
 
   closed(event: GatewayEvents['close']): void {
     if (this.json) this.emit({ type: 'close', ...event });
-    else
-      this.line(
-        `closed  ${name(event)} ${event.code}${event.reason === '' ? '' : ` "${printableText(event.reason)}"`}`,
-      );
+    else {
+      const { code, reason, failure } = event;
+      const quoted = reason === '' ? '' : ` "${printableText(reason)}"`;
+      const text = `closed  ${name(event)} ${code}${quoted}`;
+      this.line(failure === null ? text : this.paint.yellow(`${text}: ${printableText(failure)}`));
+    }
   }
 
   refused(event: GatewayEvents['refused']): void {

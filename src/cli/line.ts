@@ -204,10 +204,14 @@ function describeSocket(socket: Endpoint): string {
     `state       ${socket.readyState}`,
     `subprotocol ${socket.subprotocol || 'none'}`,
     `extensions  ${socket.extensions || 'none'}`,
-    `received    ${messagesReceived} messages, ${formatSize(bytesReceived)}`,
-    `sent        ${messagesSent} messages, ${formatSize(bytesSent)}, ${formatSize(socket.bufferedAmount)} unsent`,
+    `received    ${countOf(messagesReceived)}, ${formatSize(bytesReceived)}`,
+    `sent        ${countOf(messagesSent)}, ${formatSize(bytesSent)}, ${formatSize(socket.bufferedAmount)} unsent`,
     `round trip  ${latency}`,
   ]
     .map((text) => text.trimEnd())
     .join('\n');
+}
+
+function countOf(messages: number): string {
+  return messages === 1 ? '1 message' : `${messages} messages`;
 }

@@ -16,31 +16,37 @@ interface Registration {
   undo: (() => void) | null;
 }
 
-type OwnEvent = ClientEvents['error' | 'close' | 'stop'];
+type Delivery = ReconnectingOptions['delivery'];
+type OwnEvent = ClientEvents['error' | 'close' | 'drop' | 'stop'];
 
 const OF_SOCKETS: ReadonlySet<string> = new Set(['message', 'fragment', 'progress', 'ping', 'pong', 'drain']);
-const EVENT_NAMES: ReadonlySet<string> = new Set([...OF_SOCKETS, 'open', 'error', 'close', 'stop']);
+const EVENT_NAMES: ReadonlySet<string> = new Set([...OF_SOCKETS, 'open', 'error', 'close', 'drop', 'stop']);
 
 /** The listeners of one client. */
 export class Audience {
   private readonly report: (error: unknown) => void;
+  private readonly delivery: () => Delivery;
   private registrations: readonly Registration[] = [];
   private endpoint: Endpoint | null = null;
   private telling = false;
   private readonly backlog: OwnEvent[] = [];
 
-  /** `report` takes what a listener threw when there was no connection to fail. */
-  constructor(report: (error: unknown) => void) {
+  /** `report` takes what a listener threw when there was no connection to fail; `delivery` tells what connections deliver. */
+  constructor(report: (error: unknown) => void, delivery: () => Delivery) {
     this.report = report;
+    this.delivery = delivery;
   }
 
-  /** @throws UsageError when the event does not exist, or messages already go elsewhere */
+  /** @throws UsageError when the event does not exist, connections do not deliver it, or messages already go elsewhere */
   add<Name extends ClientEventName>(type: Name, listener: ClientListener<Name>): () => void {
     if (!EVENT_NAMES.has(type)) {
       const names = [...EVENT_NAMES].join(', ');
       throw new UsageError('INVALID_ARGUMENT', `there is no event '${String(type)}'; there are ${names}`);
     }
     if (typeof listener !== 'function') throw new UsageError('INVALID_ARGUMENT', 'a listener must be a function');
+    if (type === undelivered(this.delivery())) {
+      throw new UsageError('INVALID_STATE', `on('${type}') needs the option delivery: '${type}'`);
+    }
     const registration: Registration = { type, listener: listener as Registration['listener'], undo: null };
     if (this.endpoint !== null && type !== 'open') attach(this.endpoint, registration, '', 0);
     this.registrations = [...this.registrations, registration];
@@ -52,7 +58,7 @@ export class Audience {
   }
 
   /** Attaches what the options name. @throws UsageError for what is no event, or no listener */
-  listen({ on, onEvent, delivery }: ReconnectingOptions & { readonly delivery?: unknown }, client: AnyClient): void {
+  listen({ on, onEvent }: ReconnectingOptions, client: AnyClient): void {
     if (on !== undefined) checkObject(on, "client: option 'on'");
     for (const [type, listener] of Object.entries(on ?? {})) {
       if (listener !== undefined) this.add(type as ClientEventName, listener as ClientListener<ClientEventName>);
@@ -61,10 +67,20 @@ export class Audience {
     if (typeof onEvent !== 'function') {
       throw new UsageError('INVALID_OPTION', "client: option 'onEvent' must be a function");
     }
-    const other = delivery === 'fragment' ? 'message' : 'fragment';
+    const other = undelivered(this.delivery());
     for (const type of EVENT_NAMES) {
       if (type !== other) this.add(type as ClientEventName, (event: AnyClientEvent) => onEvent(client, event));
     }
+  }
+
+  /** @throws UsageError when somebody listens to what would be delivered no more */
+  checkDelivery(delivery: Delivery): void {
+    const other = undelivered(delivery);
+    if (!this.registrations.some(({ type }) => type === other)) return;
+    throw new UsageError(
+      'INVALID_OPTION',
+      `client: option 'delivery' is '${delivery ?? 'message'}', and there is a listener for '${other}': take it off first`,
+    );
   }
 
   /** A connection is about to open. */
@@ -83,6 +99,11 @@ export class Audience {
   forget(): void {
     for (const { undo } of this.registrations) undo?.();
     this.registrations = [];
+  }
+
+  /** Whether anybody listens to it. */
+  hears(type: ClientEventName): boolean {
+    return this.registrations.some((each) => each.type === type);
   }
 
   /** Keeps an event until `tell`. */
@@ -113,6 +134,10 @@ export class Audience {
       this.report(error);
     }
   }
+}
+
+function undelivered(delivery: Delivery): 'message' | 'fragment' {
+  return delivery === 'fragment' ? 'message' : 'fragment';
 }
 
 function attach(endpoint: Endpoint, registration: Registration, url: string, retries: number): void {

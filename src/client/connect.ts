@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { ClientConnection } from '../connection/client-connection.ts';
+import { show } from '../connection/options.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import { type FailureError, HandshakeError, TimeoutError, TransportError, UsageError } from '../errors.ts';
@@ -22,7 +23,7 @@ import { type Address, parseUrl } from './url.ts';
  *
  * `ws:` and `http:` URLs are plain, `wss:` and `https:` use TLS, `ws+unix:/path/of/socket:/path?query` dials a UNIX socket. One
  * deadline, `handshakeTimeout`, holds for name resolution, proxy, TCP, TLS, redirects and the opening handshake together.
- * Messages wait until somebody takes them: nothing is lost between this and the first listener.
+ * Messages wait a second for somebody to take them: nothing is lost between this and a first listener that is attached by then.
  *
  * @returns an open endpoint
  * @throws UsageError (as a rejection, like all below) for a URL or an option that is wrong; nothing was dialled
@@ -80,7 +81,7 @@ export class ConnectPlan {
   /** @throws UsageError for a URL or an option that is wrong */
   constructor(url: UrlLike, options: ConnectOptions) {
     if (typeof url !== 'string' && typeof (url as { href?: unknown } | null)?.href !== 'string') {
-      throw new UsageError('INVALID_ARGUMENT', `connect: the URL must be a string or a URL, not ${String(url)}`);
+      throw new UsageError('INVALID_ARGUMENT', `connect: the URL must be a string or a URL, not ${show(url)}`);
     }
     this.settings = new ClientSettings(options, { best: nodePlatform, open: publicPlatform });
     this.options = options;

@@ -8,6 +8,7 @@ import { type ConnectionOptions, connect as connectTls, createSecureContext } fr
 import type { Settings } from '../connection/options.ts';
 import { type FailureError, TransportError, UsageError } from '../errors.ts';
 import { readCallback } from '../transport/node/socket.ts';
+import { socketPathFault } from '../transport/node/socket-path.ts';
 import { staticReadOptions } from '../transport/node/static-read.ts';
 import { type ClientTlsOptions, clientTls } from '../transport/node/tls.ts';
 import type { ConnectOptions } from './options.ts';
@@ -47,11 +48,19 @@ export function prepareRoute(
   if (proxy !== null && address.socketPath !== null) {
     throw new UsageError('INVALID_OPTION', "connect: option 'proxy' means nothing with a UNIX socket");
   }
+  const fault = address.socketPath === null ? null : socketPathFault(address.socketPath);
+  if (fault !== null) throw new UsageError('INVALID_ARGUMENT', `connect: the path of the UNIX socket ${fault}`);
   if (localAddress !== undefined && isIP(localAddress) === 0) {
     throw new UsageError(
       'INVALID_OPTION',
       `connect: option 'localAddress' must be an IP address, not '${localAddress}'`,
     );
+  }
+  if (address.socketPath !== null) {
+    const idle = (['autoSelectFamily', 'family', 'localAddress'] as const).find((name) => options[name] !== undefined);
+    if (idle !== undefined) {
+      throw new UsageError('INVALID_OPTION', `connect: option '${idle}' means nothing with a UNIX socket`);
+    }
   }
   const host = proxy === null ? address : proxy.address;
   const where: NetConnectOpts & ConnectionOptions =
@@ -76,6 +85,10 @@ export function prepareRoute(
   }
   // Refused now if a header cannot be sent.
   new Tunnel(proxy, address, head);
+  // What the environment names may be either.
+  if (options.proxyTls !== undefined && !host.secure && options.proxy !== 'environment') {
+    throw new UsageError('INVALID_OPTION', "connect: option 'proxyTls' means nothing with a proxy that is not https:");
+  }
   const outerSecure = host.secure ? tlsOptions(options.proxyTls ?? {}, host.hostname, 'proxyTls') : null;
   return {
     address,

@@ -25,6 +25,7 @@ export type { QueueOptions } from './outgoing-queue.ts';
 export type {
   AnyClientEvent,
   ClientCloseEvent,
+  ClientDropEvent,
   ClientErrorEvent,
   ClientEventName,
   ClientEvents,

@@ -135,6 +135,10 @@ export class ClientSettings {
     readOptions(CONNECT_RULES, given, where);
     checkSignal(given['signal'], where);
     if (on !== undefined) readOptions(LISTENER_RULES, on as object, `${where}: on`);
+    const other = given['delivery'] === 'fragment' ? 'message' : 'fragment';
+    if ((on as Listeners | undefined)?.[other] !== undefined) {
+      throw new UsageError('INVALID_OPTION', `${where}: on: '${other}' needs the option delivery: '${other}'`);
+    }
     const endpoint: Record<string, unknown> = {};
     for (const name of Object.keys(SHARED_RULES)) if (given[name] !== undefined) endpoint[name] = given[name];
     if (compression !== undefined) endpoint['compression'] = compression;
@@ -142,7 +146,7 @@ export class ClientSettings {
     this.endpoint = new EndpointSettings(endpoint as EndpointOptions, where);
     this.subprotocols = readSubprotocols(subprotocols, where);
     this.headers = readHeaders(headers, where);
-    this.proxyHeaders = readHeaders(proxyHeaders, where);
+    this.proxyHeaders = readHeaders(proxyHeaders, where, 'proxyHeaders');
     this.redirects = redirects as number;
     this.internals = options.internals !== false;
     this.debug = readDebug(options.debug, where);

@@ -44,6 +44,12 @@ export class OutgoingQueue {
   private messages: (Waiting | null)[] = [];
   /** Where the oldest lies: taking one moves nothing. */
   private first = 0;
+  private readonly told: (message: Waiting) => void;
+
+  /** `told` hears of each message that is dropped. */
+  constructor(told: (message: Waiting) => void) {
+    this.told = told;
+  }
 
   /** Messages that wait. */
   get length(): number {
@@ -96,10 +102,7 @@ export class OutgoingQueue {
     if (!this.enabled || message.size > this.maxBytes) return false;
     const full = () => this.length >= this.maxMessages || this.bytes + message.size > this.maxBytes;
     if (full() && !this.dropsOldest) return false;
-    while (full()) {
-      this.take();
-      this.dropped++;
-    }
+    while (full()) this.drop(this.take()!);
     this.messages.push(message);
     this.bytes += message.size;
     return true;
@@ -119,11 +122,14 @@ export class OutgoingQueue {
     return message;
   }
 
+  /** A message that was taken goes nowhere. */
+  drop(message: Waiting): void {
+    this.dropped++;
+    this.told(message);
+  }
+
   /** Drops everything. */
   clear(): void {
-    this.dropped += this.length;
-    this.messages = [];
-    this.first = 0;
-    this.bytes = 0;
+    for (let message = this.take(); message !== null; message = this.take()) this.drop(message);
   }
 }

@@ -39,6 +39,18 @@ export interface ClientErrorEvent extends RetryInfo {
 /** The end of a connection that was open. */
 export interface ClientCloseEvent extends CloseEvent, RetryInfo {}
 
+/**
+ * A message that was queued is lost: it made room for others, the connection would not take it, or the client has stopped. It was
+ * handed to no connection, and counts in `info.droppedMessages`.
+ */
+export interface ClientDropEvent {
+  readonly type: 'drop';
+  /** The message as it was queued. */
+  readonly data: string | Uint8Array;
+  /** Bytes of it. */
+  readonly payloadSize: number;
+}
+
 /** No attempt follows. `start()` begins again. */
 export interface StopEvent {
   readonly type: 'stop';
@@ -54,6 +66,8 @@ export interface ClientEvents extends Omit<EndpointEvents, 'open' | 'error' | 'c
   error: ClientErrorEvent;
   /** A connection that was open ended. */
   close: ClientCloseEvent;
+  /** A message that was queued is lost. */
+  drop: ClientDropEvent;
   /** No attempt follows. */
   stop: StopEvent;
 }

@@ -1,6 +1,6 @@
 /** The options of a client that connects again: their rules, and what they are after checking. */
 
-import { type Rules, readOptions } from '../connection/options.ts';
+import { type Rules, readOptions, show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import { type BackoffRule, type Ending, isRetryable } from './backoff.ts';
 import type { QueueOptions } from './outgoing-queue.ts';
@@ -48,6 +48,10 @@ export interface ReconnectingOptions {
   readonly reconnect?: ReconnectOptions | null;
   /** What may wait while there is no connection; `null`: nothing. */
   readonly queue?: QueueOptions | null;
+  /** As of any connection: whole messages (default), or payload as it arrives. */
+  readonly delivery?: 'message' | 'fragment';
+  /** As of any connection; before its Close `stop()` may take as long again to send what is queued. Default 5,000. */
+  readonly closeTimeout?: number | null;
   /** Stops the client, whatever it is doing. */
   readonly signal?: StopSignal;
   /** Listeners, as `on` attaches them. */
@@ -107,7 +111,7 @@ export function readReconnect({ reconnect: given = {}, signal }: ReconnectingOpt
 /** @throws UsageError unless `options` is an object */
 export function checkObject(options: unknown, what: string): void {
   if (typeof options === 'object' && options !== null) return;
-  throw new UsageError('INVALID_OPTION', `${what} must be an object, not ${String(options)}`);
+  throw new UsageError('INVALID_OPTION', `${what} must be an object, not ${show(options)}`);
 }
 
 /** @throws UsageError unless `signal` can say stop */

@@ -4,6 +4,7 @@
  */
 
 import { encodeClosePayload } from '../codec/close-payload.ts';
+import { CONNECTION_RULES } from '../connection/options.ts';
 import type { Endpoint, Statistics } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import type { SendOptions, SendResult } from '../endpoint/outbox.ts';
@@ -13,7 +14,7 @@ import type { Wakeable } from '../transport/transport.ts';
 import { Audience } from './audience.ts';
 import { type Ending, endingOf, endingOfClose, isOwnClose, waitAfter } from './backoff.ts';
 import type { AttemptHandle, AttemptSink, ClientShell, UrlLike } from './client-shell.ts';
-import { OutgoingQueue } from './outgoing-queue.ts';
+import { Dispatch } from './dispatch.ts';
 import type { ClientEventName, ClientInfo, ClientListener, ClientState, StartStatus } from './reconnect-events.ts';
 import { checkObject, type ReconnectingOptions, type ReconnectRule, readReconnect } from './reconnect-options.ts';
 import { failedStatus, NO_TRAFFIC, openedStatus, sumOf } from './status.ts';
@@ -26,8 +27,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   private given: Options & { readonly url: UrlLike };
   private dial: (sink: AttemptSink) => AttemptHandle;
   private rule: ReconnectRule | null;
-  private readonly queue: OutgoingQueue = new OutgoingQueue();
   private readonly audience: Audience;
+  private readonly dispatch: Dispatch;
   private current: ClientState = 'stopped';
   private attempt: AttemptHandle | null = null;
   private endpoint: Endpoint | null = null;
@@ -36,8 +37,6 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   /** Of the connections that have ended. */
   private past: Statistics = NO_TRAFFIC;
   private wakeAt = 0;
-  /** Listeners of `open` run: what they send goes ahead of the queue. */
-  private greeting = false;
   private referenced = true;
   private release: (() => void) | null = null;
   private starting: Promise<StartStatus> | null = null;
@@ -58,7 +57,18 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     checkObject(options, 'client: options');
     if ('url' in options) throw new UsageError('INVALID_OPTION', "client: 'url' is the first argument, and no option");
     this.shell = shell;
-    this.audience = new Audience((error) => this.report(error));
+    const report = (error: unknown) => this.report(error);
+    this.audience = new Audience(report, () => this.given.delivery);
+    const { clock } = shell.environment;
+    this.dispatch = new Dispatch(clock, {
+      dropped: ({ data, size }) => {
+        // Kept for nobody, what makes room in one turn would be as much as was ever sent.
+        if (!this.audience.hears('drop')) return;
+        this.audience.queue({ type: 'drop', data, payloadSize: size });
+        clock.defer(tell, this.audience);
+      },
+      report,
+    });
     this.given = { ...options, url };
     [this.dial, this.rule] = this.read(this.given);
     this.audience.listen(options, this);
@@ -94,7 +104,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
 
   /** What it is and does just now. */
   get info(): ClientInfo {
-    const { current, rule, endpoint, queue } = this;
+    const { current, rule, endpoint } = this;
+    const { queue } = this.dispatch;
     const closed = current === 'stopped';
     return {
       state: current,
@@ -156,8 +167,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   }
 
   /**
-   * Ends a wait or an attempt at once, and an open connection with a closing handshake, what is queued first. What was not sent
-   * is dropped.
+   * Ends a wait or an attempt at once, and an open connection with a closing handshake, what is queued first, as fast as the
+   * connection takes it. What has not been handed to it within `closeTimeout` is dropped.
    *
    * @returns how the connection ended, when it is gone; null if none was open
    * @throws UsageError when the code may not be sent or the reason is longer than 123 bytes
@@ -179,15 +190,17 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
       this.stopped = resolve;
     });
     this.stopping = stopping;
-    for (let next = this.queue.length; next > 0 && endpoint?.readyState === 'open'; next--) this.hand(endpoint);
-    endpoint?.close(code, reason);
+    if (endpoint !== null) {
+      const { closeTimeout = CONNECTION_RULES.closeTimeout.default } = this.given;
+      this.dispatch.closeBehind(() => endpoint.close(code, reason), closeTimeout ?? Number.POSITIVE_INFINITY);
+    }
     return stopping;
   }
 
   /** Stops, and forgets all listeners at once: nothing is told any more. */
   async clear(): Promise<void> {
     this.audience.forget();
-    this.queue.clear();
+    this.dispatch.queue.clear();
     await this.stop();
   }
 
@@ -234,26 +247,13 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
 
   /**
    * Sends a message, or queues it while no connection takes it: `wireSize` is 0 then. Each message is handed to one connection
-   * at the most; what that one loses is not sent again.
+   * at the most; what that one loses is not sent again. One that is queued and handed to none is told as `drop`.
    *
    * @returns `success: false` when it is stopped, or the queue is full or off
    * @throws UsageError as `Endpoint.send` does
    */
   send(data: string | Bytes, options?: SendOptions): SendResult {
-    const { endpoint, queue } = this;
-    const direct = this.greeting || queue.length === 0 ? endpoint?.send(data, options) : undefined;
-    if (direct !== undefined && direct.code !== 'not-open') return direct;
-    const message = queue.prepare(data, options);
-    const waits = queue.enabled && this.current !== 'stopped' && this.current !== 'stopping';
-    const taken = waits && queue.push(message);
-    return {
-      success: taken,
-      code: taken ? null : waits ? 'overflow' : 'not-open',
-      payloadSize: message.size,
-      wireSize: 0,
-      compressionError: false,
-      writable: taken && queue.hasRoom,
-    };
+    return this.dispatch.send(data, options, this.current !== 'stopped' && this.current !== 'stopping');
   }
 
   /** Pings over the connection that is open; the round-trip time in milliseconds, or null. */
@@ -264,7 +264,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   /**
    * Listens to an event of this and all further connections; the returned function undoes it.
    *
-   * @throws UsageError when the event does not exist
+   * @throws UsageError when the event does not exist, messages already go to an iterator, or `delivery` is of the other kind
    */
   on<Name extends ClientEventName>(type: Name, listener: ClientListener<Name>): () => void {
     return this.audience.add(type, listener);
@@ -288,7 +288,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     const { url, reconnect: _, signal: __, on: ___, onEvent: ____, queue = {}, ...rest } = given;
     const rule = readReconnect(given);
     const dial = this.shell.prepare(url, rest);
-    this.queue.configure(queue, 'client: queue');
+    this.audience.checkDelivery(given.delivery);
+    this.dispatch.queue.configure(queue, 'client: queue');
     return [dial, rule];
   }
 
@@ -320,14 +321,12 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.openedAt = this.shell.environment.clock.now();
     if (!this.referenced) endpoint.unref();
     this.audience.attach(endpoint, this.url, this.failures);
-    this.greeting = true;
+    this.dispatch.attach(endpoint);
     // The last of the listeners to `open`.
     endpoint.on('open', () => {
-      this.greeting = false;
       this.settleStart(openedStatus(this.url, endpoint));
-      this.flush();
+      this.dispatch.greeted();
     });
-    endpoint.on('drain', () => this.flush());
     endpoint.on('close', (event) => this.ended(endingOfClose(event), event));
   }
 
@@ -340,7 +339,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.past = this.statistics;
     this.attempt = null;
     this.endpoint = null;
-    this.greeting = false;
+    this.dispatch.detach();
     if (close !== null && this.rule !== null && now - this.openedAt >= this.rule.stableAfter) this.failures = 0;
     const own = this.current === 'stopping' || (close !== null && isOwnClose(close, closeQueued));
     if (!own) this.failures++;
@@ -395,7 +394,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.given.signal?.removeEventListener('abort', this.onAbort);
     this.current = 'stopped';
     this.attempt = null;
-    this.queue.clear();
+    this.dispatch.queue.clear();
     this.settleStart(failedStatus(this.url, error ?? new TransportError('TERMINATED'), null));
     this.starting = null;
     this.stopping = null;
@@ -408,25 +407,6 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   private settleStart(status: StartStatus): void {
     this.started?.(status);
     this.started = null;
-  }
-
-  /** Hands over what waits, as long as the connection takes it gladly. */
-  private flush(): void {
-    const { endpoint } = this;
-    while (endpoint !== null && this.queue.length > 0 && endpoint === this.endpoint && endpoint.writable) {
-      this.hand(endpoint);
-    }
-  }
-
-  /** At most once: the message has left the queue before it is handed over. */
-  private hand(endpoint: Endpoint): void {
-    const { data, options } = this.queue.take()!;
-    try {
-      if (!endpoint.send(data as string | Bytes, options).success) this.queue.dropped++;
-    } catch (error) {
-      this.queue.dropped++;
-      this.report(error);
-    }
   }
 
   /** What the application threw where there was no connection to fail. */
@@ -447,4 +427,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.release?.();
     this.release = null;
   }
+}
+
+function tell(audience: Audience): void {
+  audience.tell();
 }

@@ -60,7 +60,7 @@ export class FrameDecoder {
 
   /** Bytes of the current frame's payload that have not arrived; 0 between frames. */
   get missing(): number {
-    return this.inPayload ? this.remaining : 0;
+    return this.remaining;
   }
 
   /** Between messages, with nothing half read. */
@@ -171,7 +171,6 @@ export class FrameDecoder {
       }
       if (this.fault !== null) return false;
     }
-    queue.position = end;
     return false;
   }
 
@@ -206,12 +205,13 @@ export class FrameDecoder {
     }
     if (opcode < 8) {
       const fresh = opcode !== 0;
-      if (length > rules.maxFrameSize) return this.fail('FRAME_TOO_BIG');
       const total = (fresh ? 0 : this.messageLength) + length;
       if (total > (((fresh ? first : this.messageRsv) & 0x70) === 0 ? rules.maxMessageSize : Number.MAX_SAFE_INTEGER)) {
         return this.fail('MESSAGE_TOO_BIG');
       }
       if (total > Number.MAX_SAFE_INTEGER) return this.fail('MESSAGE_TOO_BIG');
+      // Behind the message: where a frame is over both limits, the other one is what has to be raised.
+      if (length > rules.maxFrameSize) return this.fail('FRAME_TOO_BIG');
       const fragments = fresh ? 1 : this.fragments + 1;
       if (fragments > rules.maxFragments) return this.fail('TOO_MANY_FRAGMENTS');
     }
@@ -222,8 +222,6 @@ export class FrameDecoder {
       this.key = bytes[k]! | (bytes[k + 1]! << 8) | (bytes[k + 2]! << 16) | (bytes[k + 3]! << 24);
       this.phase = 0;
       size += 4;
-    } else if (available < size) {
-      return 0;
     }
     this.fin = first >= 0x80;
     this.opcode = opcode;

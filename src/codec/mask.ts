@@ -131,9 +131,10 @@ function maskWords(bytes: Uint8Array, start: number, end: number, key: number): 
     words[word + 3]! ^= turned;
   }
   for (; word < wordEnd; word++) words[word]! ^= turned;
+  // At most three octets of the key are left to use.
   for (i = (wordEnd << 2) - offset; i < end; i++) {
     bytes[i]! ^= turned;
-    turned = (turned >>> 8) | (turned << 24);
+    turned >>>= 8;
   }
 }
 

@@ -28,5 +28,6 @@ export function isControl(opcode: number): boolean {
 
 /** Whether this opcode (0 to 15) is reserved: 3 to 7 for data frames, 11 to 15 for control frames (RFC 6455 section 5.2). */
 export function isReserved(opcode: number): boolean {
-  return (opcode & 0x7) > (opcode < 0x8 ? Opcode.binary : Opcode.pong - 0x8);
+  // The highest of either half has the same lower bits: 2 and 10.
+  return (opcode & 0x7) > Opcode.binary;
 }

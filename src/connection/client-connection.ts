@@ -90,7 +90,6 @@ export class ClientConnection extends Connection {
       if (parser === null) {
         this.readBody(queue.bytes.subarray(queue.position, queue.end));
         queue.position = queue.end;
-        if (this.phase !== 'connecting') return;
         continue;
       }
       const next = parser.push(queue.bytes, queue.position, queue.end);
@@ -138,7 +137,6 @@ export class ClientConnection extends Connection {
     // What a server would answer is not what came here.
     error: FailureError = new HandshakeError(code, detail, 0),
   ): void {
-    this.parser = null;
     this.outgoing.dispose();
     this.refuse(error, 'fail');
   }
@@ -149,7 +147,7 @@ export class ClientConnection extends Connection {
       this.failOpening('STATUS_LINE_INVALID', parser.firstLine);
       return;
     }
-    if (line.status >= 100 && line.status < 200 && line.status !== 101) {
+    if (line.status < 200 && line.status !== 101) {
       if (++this.interim > MOST_INTERIM)
         this.failOpening('STATUS_UNEXPECTED', `more than ${MOST_INTERIM} interim responses`);
       else this.parser = new HeadParser(this.settings.head, 'response');

@@ -508,31 +508,27 @@ export abstract class Connection {
   // ── private ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private nextIncoming(budget: number): ConnectionEvent | null {
-    for (;;) {
-      const { reader } = this;
-      const found = reader === null ? null : reader.next(budget);
-      if (found === null) {
-        if (reader?.idle) {
-          this.reader = null;
-          this.settings.putReader(reader);
-        }
-        if (!this.inputEnded) return null;
-        this.gone();
-        return this.nextEvent();
+    const { reader } = this;
+    const found = reader === null ? null : reader.next(budget);
+    if (found === null) {
+      if (reader?.idle) {
+        this.reader = null;
+        this.settings.putReader(reader);
       }
-      if (typeof found === 'object') {
-        if (found.type === 'message' || (found.type === 'fragment' && found.last)) this.budget?.renew();
-        return found;
-      }
-      if (found === 'fault') {
-        this.failWith(failure(reader!.fault!));
-        return this.nextEvent();
-      }
-      if (found === 'pause') return null;
-      const event = this.control();
-      if (event !== null) return event;
-      if (this.phase !== 'open' && this.phase !== 'close-sent') return this.nextEvent();
+      if (!this.inputEnded) return null;
+      this.gone();
+      return this.nextEvent();
     }
+    if (typeof found === 'object') {
+      if (found.type === 'message' || (found.type === 'fragment' && found.last)) this.budget?.renew();
+      return found;
+    }
+    if (found === 'fault') {
+      this.failWith(failure(reader!.fault!));
+      return this.nextEvent();
+    }
+    // No event of a control frame: it failed the connection.
+    return found === 'pause' ? null : (this.control() ?? this.nextEvent());
   }
 
   private control(): ConnectionEvent | null {

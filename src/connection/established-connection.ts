@@ -50,20 +50,15 @@ export class EstablishedConnection extends Connection {
     });
   }
 
+  // It is never connecting: nobody asks for these.
   /** @internal */
-  protected override nextOpening(): void {}
-
+  declare protected readonly nextOpening: never;
   /** @internal */
-  protected override get readsOpening(): boolean {
-    return false;
-  }
-
+  declare protected readonly readsOpening: never;
   /** @internal */
-  protected override closeOpening(): void {}
-
+  declare protected readonly closeOpening: never;
   /** @internal */
-  protected override openingTimeout(): void {}
-
+  declare protected readonly openingTimeout: never;
   /** @internal */
-  protected override failOpening(): void {}
+  declare protected readonly failOpening: never;
 }

@@ -10,8 +10,7 @@ import { Opcode } from '../codec/opcode.ts';
 import { Utf8Validator } from '../codec/utf8.ts';
 import { viewOf } from '../codec/view.ts';
 import type { FaultCode } from '../errors.ts';
-import type { TransformChain } from '../extension/chain.ts';
-import type { PayloadTransform } from '../extension/extension.ts';
+import type { PayloadDecoder, TransformChain } from '../extension/chain.ts';
 import type { ConnectionEvent } from './events.ts';
 import { MessageAssembler } from './message-assembler.ts';
 import type { Settings } from './options.ts';
@@ -117,12 +116,8 @@ export class Incoming {
   /** Throws everything away. */
   dispose(): void {
     this.queue.clear();
-    this.assembler?.dispose();
-    this.assembler = null;
-    this.assembling = false;
     // What is lent stays so until its listener returns; here nobody can tell when, so the collector takes it.
-    this.lent = null;
-    this.fragments = null;
+    this.assembler?.dispose();
   }
 
   private data(): ConnectionEvent | Found | null {
@@ -223,8 +218,7 @@ export class Incoming {
     if (decoder.firstPiece) fragments.begin(this.kind, this.transform());
     const last = decoder.lastPiece && decoder.fin;
     const owned = !(this.queue.borrowed && decoder.bytes === this.queue.bytes);
-    fragments.add(decoder.bytes, decoder.start, decoder.end, last, owned);
-    const event = fragments.next();
+    const event = fragments.add(decoder.bytes, decoder.start, decoder.end, last, owned);
     return event ?? (fragments.fault === null ? null : this.fail(fragments.fault));
   }
 
@@ -232,9 +226,8 @@ export class Incoming {
     return this.decoder.messageOpcode === Opcode.text ? 'text' : 'binary';
   }
 
-  private transform(): PayloadTransform | null {
-    const { messageRsv } = this.decoder;
-    return messageRsv === 0 || this.chain === null ? null : this.chain.decoderFor(messageRsv);
+  private transform(): PayloadDecoder | null {
+    return this.chain === null ? null : this.chain.decoderFor(this.decoder.messageRsv);
   }
 
   private fail(fault: FaultCode): 'fault' {
@@ -251,50 +244,44 @@ class FragmentCutter {
   private readonly settings: Settings;
   private readonly validator: Utf8Validator = new Utf8Validator();
   private kind: 'text' | 'binary' = 'binary';
-  private transform: PayloadTransform | null = null;
+  private transform: PayloadDecoder | null = null;
   private first = false;
   private total = 0;
+  /** What a transform made, held back. */
   private piece: Uint8Array | null = null;
-  /** The piece, or the output of the transform after the one at hand, ends the message. */
+  /** The output of the transform after the one at hand ends the message. */
   private last = false;
 
   constructor(settings: Settings) {
     this.settings = settings;
   }
 
-  begin(kind: 'text' | 'binary', transform: PayloadTransform | null): void {
+  begin(kind: 'text' | 'binary', transform: PayloadDecoder | null): void {
     this.kind = kind;
     this.transform = transform;
     this.first = true;
     this.total = 0;
-    this.piece = null;
-    this.validator.reset();
   }
 
-  add(bytes: Uint8Array, start: number, end: number, last: boolean, owned: boolean): void {
+  add(bytes: Uint8Array, start: number, end: number, last: boolean, owned: boolean): ConnectionEvent | null {
     this.last = last;
     if (this.transform !== null) {
       this.transform.write(bytes.subarray(start, end), last);
       this.active = true;
-      return;
+      return this.next();
     }
+    if (start === end && !last) return null;
     const { settings } = this;
     const { memory } = settings;
-    if (settings.borrow) this.piece = viewOf(bytes, start, end);
-    else this.piece = owned ? memory.keep(bytes, start, end) : memory.copy(bytes, start, end);
+    let piece: Uint8Array;
+    if (settings.borrow) piece = viewOf(bytes, start, end);
+    else piece = owned ? memory.keep(bytes, start, end) : memory.copy(bytes, start, end);
+    return this.isText(piece, piece.length) ? this.emit(piece, last) : this.fail('UTF8_INVALID');
   }
 
+  /** What the transform made. One piece is held back, so that the last one can say that it is. */
   next(): ConnectionEvent | null {
-    if (this.transform !== null) return this.nextTransformed(this.transform);
-    const { piece } = this;
-    if (piece === null || (piece.length === 0 && !this.last)) return null;
-    this.piece = null;
-    if (!this.isText(piece, piece.length)) return this.fail('UTF8_INVALID');
-    return this.emit(piece, this.last);
-  }
-
-  /** One piece of output is held back, so that the last one can say that it is. */
-  private nextTransformed(transform: PayloadTransform): ConnectionEvent | null {
+    const transform = this.transform!;
     for (;;) {
       const out = transform.read();
       if (transform.corrupt) return this.fail(transform.fault ?? 'EXTENSION_DATA_INVALID');

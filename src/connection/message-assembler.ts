@@ -8,7 +8,7 @@
 import type { Memory, PooledBuffer } from '../codec/memory.ts';
 import { Utf8Validator } from '../codec/utf8.ts';
 import type { FaultCode } from '../errors.ts';
-import type { PayloadTransform } from '../extension/extension.ts';
+import type { PayloadDecoder } from '../extension/chain.ts';
 
 /** Collects one message at a time. */
 export class MessageAssembler {
@@ -27,7 +27,7 @@ export class MessageAssembler {
   private pooling = false;
   private readonly validator: Utf8Validator = new Utf8Validator();
   private isText = false;
-  private transform: PayloadTransform | null = null;
+  private transform: PayloadDecoder | null = null;
   /** Bytes of `store` that the validator has seen of what a transform made. */
   private judged = 0;
   /** The piece that the transform works on ends the message. */
@@ -55,10 +55,9 @@ export class MessageAssembler {
     return this.store.length;
   }
 
-  begin(isText: boolean, transform: PayloadTransform | null, pooling: boolean): void {
+  begin(isText: boolean, transform: PayloadDecoder | null, pooling: boolean): void {
     this.isText = isText;
     this.transform = transform;
-    this.expanding = false;
     // What a transform makes has no size that is known before: it grows in buffers that are used again, not in new ones.
     this.pooling = pooling || transform !== null;
     this.unjudged = isText && transform !== null;
@@ -178,8 +177,6 @@ export class MessageAssembler {
   /** Gives all memory back. */
   dispose(): void {
     this.takePooled()?.release();
-    this.run = NONE;
-    this.runStart = this.runEnd = 0;
   }
 
   private append(bytes: Uint8Array, start: number, end: number, expected: number): void {

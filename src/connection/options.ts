@@ -184,7 +184,8 @@ function complaint({ kind, has }: Rule, value: unknown): string {
   }
 }
 
-function show(value: unknown): string {
+/** A value of the caller's, for an error about it. */
+export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';

@@ -317,7 +317,6 @@ export class Outgoing {
     const { slab } = this;
     if (slab !== null && slab.used === this.limit) slab.used = this.end;
     this.slab = null;
-    this.start = this.end = this.limit = 0;
   }
 
   private push(bytes: Uint8Array, owner: Owner | null): void {

@@ -44,9 +44,10 @@ export interface RejectOptions {
 /** The server's side of one connection. */
 export class ServerConnection extends Connection {
   private parser: HeadParser | null;
+  /** The request that is before the application. */
   private request: ReceivedRequest | null = null;
-  /** The request is before the application. */
-  private deciding = false;
+  /** The method is HEAD. */
+  private head = false;
 
   /**
    * @param startedAt when the transport was accepted, before TLS
@@ -96,7 +97,6 @@ export class ServerConnection extends Connection {
     const offers =
       settings.extensions.length === 0 ? null : parseExtensions(headers.getAll('sec-websocket-extensions'));
     if (settings.refuseEarlyData && this.incoming.queue.length > 0) {
-      this.request = null;
       this.failOpening('EARLY_DATA', '');
       return true;
     }
@@ -113,7 +113,6 @@ export class ServerConnection extends Connection {
       for (const each of transforms) each.release();
       throw error;
     }
-    this.deciding = false;
     this.request = null;
     request.rest();
     this.outgoing.append(response);
@@ -132,7 +131,6 @@ export class ServerConnection extends Connection {
     if (this.phase !== 'connecting') return false;
     const request = this.decidable('reject');
     const response = formatRejection({ status, headers: [...(options.headers ?? [])], body: options.body ?? null });
-    this.deciding = false;
     this.outgoing.append(response);
     this.refuse(new HandshakeError(request.upgrade ? 'REQUEST_REFUSED' : 'UPGRADE_REQUIRED', '', status));
     return true;
@@ -179,27 +177,23 @@ export class ServerConnection extends Connection {
 
   /** @internal */
   protected override failOpening(code: FaultCode, detail: string, error: FailureError = failure(code, detail)): void {
-    this.outgoing.append(rejectionFor(code, detail));
-    this.deciding = false;
-    this.parser = null;
+    this.outgoing.append(rejectionFor(code, detail, this.head));
     this.refuse(error);
   }
 
   private examine(method: string, target: string, version: string, rawHeaders: readonly string[]): void {
     const { request, fault, detail } = checkRequest(method, target, version, rawHeaders);
+    this.head = method === 'HEAD';
     if (fault !== null && !(fault === 'UPGRADE_REQUIRED' && this.settings.askPlainRequests)) {
       this.failOpening(fault, detail);
       return;
     }
     this.request = request;
-    this.deciding = true;
     this.emit({ type: 'request', request });
   }
 
   private decidable(command: string): ReceivedRequest {
-    if (!this.deciding || this.request === null) {
-      throw new UsageError('INVALID_STATE', `there is no request to ${command}`);
-    }
+    if (this.request === null) throw new UsageError('INVALID_STATE', `there is no request to ${command}`);
     return this.request;
   }
 }

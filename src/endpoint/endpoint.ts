@@ -254,7 +254,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     return true;
   }
 
-  /** Resolves with true when everything sent so far is written, with false if the end, or that of a stream, comes first. */
+  /** Resolves with true once nothing that was sent is unwritten, with false if the end, or that of a stream, comes first. */
   drained(): Promise<boolean> {
     return this.outbox.drained();
   }
@@ -390,17 +390,17 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   /** @hidden What a listener, handler or hook of the application threw. */
   report(error: unknown, event: EventName): void {
+    const failed = (worse: unknown) => this.failApplication(worse);
     const { onListenerError } = this.settings;
-    if (onListenerError !== null && onListenerError !== undefined) {
-      try {
-        onListenerError(error, this, event);
-        return;
-      } catch (worse) {
-        this.failApplication(worse);
-        return;
-      }
+    if (onListenerError === null || onListenerError === undefined) {
+      failed(error);
+      return;
     }
-    this.failApplication(error);
+    try {
+      Promise.resolve(onListenerError(error, this, event)).catch(failed);
+    } catch (worse) {
+      failed(worse);
+    }
   }
 
   private failApplication(error: unknown): void {

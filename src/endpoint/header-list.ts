@@ -1,5 +1,6 @@
 /** Header fields as callers give them, read into pairs. What a name and a value may hold is the handshake's to say. */
 
+import { show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 
 /**
@@ -14,38 +15,39 @@ export type HeaderList =
 /**
  * The pairs of `list`.
  *
+ * @param name of the option
  * @throws UsageError naming what is wrong; `where` says whose headers they are
  */
-export function readHeaders(list: unknown, where: string): (readonly [string, string])[] {
+export function readHeaders(list: unknown, where: string, name = 'headers'): (readonly [string, string])[] {
   if (list === undefined) return [];
-  if (typeof list === 'string') return fromLines(list, where);
+  if (typeof list === 'string') return fromLines(list, where, name);
   if (typeof list !== 'object' || list === null) {
-    throw new UsageError('INVALID_OPTION', `${where}: 'headers' must be a record, pairs or lines, not ${String(list)}`);
+    throw new UsageError('INVALID_OPTION', `${where}: '${name}' must be a record, pairs or lines, not ${show(list)}`);
   }
   if (typeof (list as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function') {
     return [...(list as Iterable<unknown>)].map((pair) => {
       if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((part) => typeof part === 'string')) {
-        throw new UsageError('INVALID_OPTION', `${where}: each of 'headers' must be a pair of a name and a value`);
+        throw new UsageError('INVALID_OPTION', `${where}: each of '${name}' must be a pair of a name and a value`);
       }
       return pair as unknown as readonly [string, string];
     });
   }
   const pairs: (readonly [string, string])[] = [];
-  for (const [name, value] of Object.entries(list as Record<string, unknown>)) {
+  for (const [field, value] of Object.entries(list as Record<string, unknown>)) {
     for (const each of Array.isArray(value) ? value : [value]) {
       if (typeof each !== 'string') {
         throw new UsageError(
           'INVALID_OPTION',
-          `${where}: the value of header ${JSON.stringify(name)} must be a string`,
+          `${where}: '${name}': the value of ${JSON.stringify(field)} must be a string, not ${show(each)}`,
         );
       }
-      pairs.push([name, each]);
+      pairs.push([field, each]);
     }
   }
   return pairs;
 }
 
-function fromLines(text: string, where: string): (readonly [string, string])[] {
+function fromLines(text: string, where: string, name: string): (readonly [string, string])[] {
   const lines = text.split('\r\n');
   // The last line may be closed like the others.
   if (lines.at(-1) === '') lines.pop();
@@ -54,7 +56,7 @@ function fromLines(text: string, where: string): (readonly [string, string])[] {
     if (colon < 1) {
       throw new UsageError(
         'INVALID_OPTION',
-        `${where}: each line of 'headers' must be 'Name: value', not ${JSON.stringify(line)}`,
+        `${where}: each line of '${name}' must be 'Name: value', not ${JSON.stringify(line)}`,
       );
     }
     return [line.slice(0, colon), line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '')] as const;

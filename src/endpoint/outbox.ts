@@ -128,7 +128,7 @@ export class Outbox {
   fragment(kind: 'text' | 'binary', data: Bytes, last: boolean): SendResult {
     const { connection } = this;
     checkKind(kind);
-    const bytes = toBytes(data, 'a fragment');
+    const bytes = toBytes(data, 'a fragment', false);
     checkFlag('last', last);
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
@@ -347,7 +347,9 @@ function checkSource(source: unknown): void {
   const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = Object(source) as Partial<
     AsyncIterable<unknown> & Iterable<unknown>
   >;
-  if ((typeof later === 'function' || typeof now === 'function') && !ArrayBuffer.isView(source)) return;
+  // A string is iterable, and so are bytes: each character would be a fragment.
+  const whole = typeof source === 'string' || ArrayBuffer.isView(source);
+  if ((typeof later === 'function' || typeof now === 'function') && !whole) return;
   throw new UsageError('INVALID_ARGUMENT', 'sendStream takes an iterable of chunks: an array, a generator, a stream');
 }
 

@@ -8,11 +8,14 @@ export type Bytes = ArrayBuffer | ArrayBufferView;
 /**
  * The bytes of `data`, without a copy.
  *
+ * @param orText whether a string would do as well: for the error
  * @throws UsageError for anything but bytes, and for memory that others can change or resize while it waits
  */
-export function toBytes(data: unknown, what: string): Uint8Array {
+export function toBytes(data: unknown, what: string, orText = true): Uint8Array {
   if (data instanceof Uint8Array && data.length > 0) {
-    if (data.buffer instanceof ArrayBuffer && (data.buffer as { resizable?: boolean }).resizable !== true) return data;
+    // Asked for once: that is what costs here.
+    const { buffer } = data;
+    if (buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true) return data;
   }
   if (ArrayBuffer.isView(data)) {
     checkBuffer(data.buffer, what);
@@ -25,7 +28,7 @@ export function toBytes(data: unknown, what: string): Uint8Array {
   if (typeof SharedArrayBuffer !== 'undefined' && data instanceof SharedArrayBuffer) checkBuffer(data, what);
   throw new UsageError(
     'INVALID_ARGUMENT',
-    `${what} must be a string, an ArrayBuffer or a view of one, not ${describe(data)}`,
+    `${what} must be ${orText ? 'a string, ' : ''}an ArrayBuffer or a view of one, not ${describe(data)}`,
   );
 }
 

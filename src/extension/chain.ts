@@ -3,12 +3,20 @@
 import type { FaultCode } from '../errors.ts';
 import type { PayloadTransform } from './extension.ts';
 
+/** The incoming half of a transform. */
+export type PayloadDecoder = Pick<PayloadTransform, 'write' | 'read' | 'corrupt' | 'fault'>;
+
 /** The transforms that a connection agreed on, in the order of the header. */
 export class TransformChain {
   readonly rsvBits: number;
   private readonly transforms: readonly PayloadTransform[];
   /** The reserved bits of the message that is sent in pieces. */
   private streaming = 0;
+  /**
+   * The bits of those that took what a later one then threw at: the peer never sees it, and so they are out of step with it. They
+   * take no message any more, which each may do without.
+   */
+  private spent = 0;
 
   constructor(transforms: readonly PayloadTransform[]) {
     // A copy is as long as it must be; an array that grew has room for 17, for as long as the connection lives.
@@ -18,32 +26,41 @@ export class TransformChain {
 
   /** Outgoing: through every transform that takes the message, in order; `rsvBits` says which did. */
   encode(payload: Uint8Array, kind: 'text' | 'binary'): { payload: Uint8Array; rsvBits: number } {
-    let rsvBits = 0;
-    let current = payload;
-    for (const transform of this.transforms) {
-      const encoded = transform.encode(current, kind);
-      if (encoded === null) continue;
-      current = encoded;
-      rsvBits |= transform.rsvBits;
-    }
-    return { payload: current, rsvBits };
+    return this.pass(payload, ~this.spent, kind, true, true);
   }
 
   /**
    * Outgoing: one piece of a message that is sent as it is made. The first piece decides which transforms take the message,
-   * and `rsvBits` of it is for the first frame.
+   * and `rsvBits` of it is for the first frame. Throws for good once one that took the message is out of step.
    */
   encodePiece(piece: Uint8Array, first: boolean, last: boolean): { payload: Uint8Array; rsvBits: number } {
-    if (first) this.streaming = 0;
-    let current = piece;
+    if (!first && (this.spent & this.streaming) !== 0) throw new Error('the message cannot go on');
+    const encoded = this.pass(piece, first ? ~this.spent : this.streaming, null, first, last);
+    if (first) this.streaming = encoded.rsvBits;
+    return encoded;
+  }
+
+  /** Through those with one of `bits`; without a `kind` it is a piece. */
+  private pass(
+    payload: Uint8Array,
+    bits: number,
+    kind: 'text' | 'binary' | null,
+    first: boolean,
+    last: boolean,
+  ): { payload: Uint8Array; rsvBits: number } {
+    const { spent } = this;
+    let current = payload;
     for (const transform of this.transforms) {
-      if (!first && (transform.rsvBits & this.streaming) === 0) continue;
-      const encoded = transform.encodePiece?.(current, first, last) ?? null;
-      if (encoded === null) continue;
+      if ((transform.rsvBits & bits) === 0) continue;
+      const encoded = kind === null ? transform.encodePiece?.(current, first, last) : transform.encode(current, kind);
+      if (encoded == null) continue;
       current = encoded;
-      this.streaming |= transform.rsvBits;
+      // For good, if another throws now.
+      this.spent |= transform.rsvBits;
     }
-    return { payload: current, rsvBits: this.streaming };
+    const rsvBits = this.spent ^ spent;
+    this.spent = spent;
+    return { payload: current, rsvBits };
   }
 
   /** Connections whose chains have the same key encode a message in the same way; `null` if no other one does. */
@@ -57,8 +74,8 @@ export class TransformChain {
   }
 
   /** Incoming: what undoes the transforms whose bits are set, the last one first. */
-  decoderFor(rsvBits: number): PayloadTransform | null {
-    let decoder: PayloadTransform | null = null;
+  decoderFor(rsvBits: number): PayloadDecoder | null {
+    let decoder: PayloadDecoder | null = null;
     for (const transform of this.transforms) {
       if ((transform.rsvBits & rsvBits) === 0) continue;
       decoder = decoder === null ? transform : new Sequence(transform, decoder);
@@ -72,16 +89,14 @@ export class TransformChain {
 }
 
 /** Two decoders behind each other: what `outer` gives out goes into `inner`. */
-class Sequence implements PayloadTransform {
-  readonly rsvBits: number;
-  private readonly outer: PayloadTransform;
-  private readonly inner: PayloadTransform;
+class Sequence implements PayloadDecoder {
+  private readonly outer: PayloadDecoder;
+  private readonly inner: PayloadDecoder;
   private ending = false;
 
-  constructor(outer: PayloadTransform, inner: PayloadTransform) {
+  constructor(outer: PayloadDecoder, inner: PayloadDecoder) {
     this.outer = outer;
     this.inner = inner;
-    this.rsvBits = outer.rsvBits | inner.rsvBits;
   }
 
   get corrupt(): boolean {
@@ -112,12 +127,6 @@ class Sequence implements PayloadTransform {
       }
     }
   }
-
-  encode(): null {
-    return null;
-  }
-
-  release(): void {}
 }
 
 const NONE = /* @__PURE__ */ new Uint8Array(0);

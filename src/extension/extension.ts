@@ -48,14 +48,14 @@ export interface PayloadTransform {
   /** The bits set on the first frame of a transformed message. */
   readonly rsvBits: number;
   /**
-   * Outgoing: transforms one whole message.
+   * Outgoing: transforms one whole message. If it throws, the message is not sent, and what it makes later must not refer to it.
    *
    * @returns the payload to send with the bits set (owned by the caller), or `null` to send the message as it is
    */
   encode(payload: Uint8Array, kind: 'text' | 'binary'): Uint8Array | null;
   /**
    * Outgoing: transforms one piece of a message whose end is not known yet. Without it, and when the first piece gives
-   * `null`, such messages are sent as they are.
+   * `null`, such messages are sent as they are. What throws can be given again.
    */
   encodePiece?(piece: Uint8Array, first: boolean, last: boolean): Uint8Array | null;
   /** Outgoing: transforms with the same key make the same of a message. `null` or absent: only this one does. */

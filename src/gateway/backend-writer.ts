@@ -5,6 +5,7 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../transport/transport.ts';
+import { StallWatch } from './stall.ts';
 import type { ByteSink } from './stream-framing.ts';
 
 /** As much as one read of a client gives. */
@@ -16,6 +17,8 @@ const spare: Uint8Array[] = [];
 
 /** Writes to one socket. */
 export class BackendWriter implements ByteSink {
+  /** What the kernel did not take at once. */
+  readonly watch: StallWatch;
   private readonly socket: Socket;
   private readonly clock: Clock;
   private readonly drained: () => void;
@@ -26,11 +29,15 @@ export class BackendWriter implements ByteSink {
   private scheduled = false;
   private ended = false;
 
-  /** `drained` is called when everything that was written has left, more often than somebody may wait for it. */
-  constructor(socket: Socket, clock: Clock, drained: () => void) {
+  /**
+   * @param drained called when everything that was written has left, more often than somebody may wait for it
+   * @param stalled called when nothing of what waits has left for the time of the watch
+   */
+  constructor(socket: Socket, clock: Clock, drained: () => void, stalled: () => void) {
     this.socket = socket;
     this.clock = clock;
     this.drained = drained;
+    this.watch = new StallWatch(clock, stalled);
   }
 
   /** Bytes that have not left. */
@@ -76,11 +83,13 @@ export class BackendWriter implements ByteSink {
     if (buffer === null || length === 0) return;
     this.length = 0;
     if (this.ended || socket.destroyed) return;
+    const free = socket.writableLength === 0;
     socket.write(length === SIZE ? buffer : buffer.subarray(0, length), this.written);
     // Nearly always the kernel took it at once, and nothing refers to the buffer any more.
     if (socket.writableLength === 0) {
       this.reclaim();
     } else {
+      if (free) this.watch.moved();
       this.flying ??= [];
       this.flying.push(buffer);
       this.buffer = null;
@@ -88,7 +97,12 @@ export class BackendWriter implements ByteSink {
   }
 
   private readonly written = (): void => {
-    if (this.socket.destroyed || this.socket.writableLength > 0) return;
+    if (this.socket.destroyed) return;
+    if (this.socket.writableLength > 0) {
+      this.watch.moved();
+      return;
+    }
+    this.watch.rest();
     this.reclaim();
     if (!this.scheduled) this.push();
     this.drained();

@@ -21,6 +21,8 @@ export interface BackendTaker {
   ended(): void;
   /** Everything that was written has left. */
   drained(): void;
+  /** Nothing of what waits for the backend has left for the time that it was given. */
+  stalled(): void;
   /** Both directions are over; `error` is set unless that was orderly. */
   closed(error: Error | null): void;
 }
@@ -63,7 +65,12 @@ export class Backend {
     socket.pause();
     (socket as Carrier)[BACKEND] = this;
     this.socket = socket;
-    this.writer = new BackendWriter(socket, clock, () => this.taker?.drained());
+    this.writer = new BackendWriter(
+      socket,
+      clock,
+      () => this.taker?.drained(),
+      () => this.taker?.stalled(),
+    );
     socket.on('error', (error) => {
       this.error ??= error;
     });
@@ -73,6 +80,7 @@ export class Backend {
     });
     socket.on('close', () => {
       this.over = true;
+      this.writer.watch.rest();
       this.tell();
     });
   }
@@ -99,9 +107,14 @@ export class Backend {
     });
   }
 
-  /** Begins to read. What happened before is told at once. */
-  start(taker: BackendTaker): void {
+  /**
+   * Begins to read. What happened before is told at once.
+   *
+   * @param sendTimeout how long the backend may take nothing of what waits for it, in milliseconds
+   */
+  start(taker: BackendTaker, sendTimeout: number): void {
     this.taker = taker;
+    this.writer.watch.within(sendTimeout);
     this.socket.resume();
     if (this.over || this.inputEnded) this.tell();
   }

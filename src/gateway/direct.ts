@@ -7,25 +7,26 @@
 import type { ChildProcess } from 'node:child_process';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { show } from '../connection/options.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
 import { readHeaders } from '../endpoint/header-list.ts';
 import { type FaultCode, HandshakeError, rowOf, UsageError } from '../errors.ts';
-import { chooseSubprotocol } from '../handshake/negotiate.ts';
 import type { Request } from '../handshake/request.ts';
 import { isAddressAllowed } from '../server/address-list.ts';
+import { listeningUrl } from '../server/listening-url.ts';
 import { ATTACH_RULES, type Peer, SERVE_RULES, ServerSettings } from '../server/options.ts';
 import { isOriginAllowed } from '../server/origin.ts';
 import { readListenOptions } from '../server/serve.ts';
-import { UpgradeJunction } from '../server/upgrade.ts';
-import { isRefusal, readVerdict } from '../server/verdict.ts';
+import { checkUpgrades, UpgradeJunction } from '../server/upgrade.ts';
+import { headersFor, isRefusal, readVerdict, subprotocolFor } from '../server/verdict.ts';
 import { nodeClock } from '../transport/node/clock.ts';
 import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
 import type { HandOver } from './adopt.ts';
 import { BackendError, LONGEST_TIMER } from './backend.ts';
 import { clientAddress, clientOf } from './client-address.ts';
-import { type GatewayEmitter, warn } from './events.ts';
+import { asError, type GatewayEmitter, warn } from './events.ts';
 import type { Front } from './gateway.ts';
 import { readName } from './name-rules.ts';
 import type { GatewaySettings } from './options.ts';
@@ -65,6 +66,7 @@ export async function startDirect(settings: GatewaySettings, events: GatewayEmit
     const why = WHY_NOT[name] ?? 'what concerns open connections is for adopt()';
     throw new UsageError('INVALID_OPTION', `gateway: mode 'direct' has no option '${name}'; ${why}`);
   }
+  if (server !== null) checkUpgrades(server, 'gateway');
   const rules = server === null ? SERVE_RULES : ATTACH_RULES;
   const judge = new ServerSettings(rules, client, 'gateway', { best: nodePlatform, open: publicPlatform });
   const http = (server as HttpServer | null) ?? createServer(upgradeRequired);
@@ -144,12 +146,7 @@ class Director implements Front {
   }
 
   get url(): string {
-    const where = this.http.address() as AddressInfo | string | null;
-    if (where === null) return '';
-    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
-    const { address, port } = where;
-    const host = address === '::' ? 'localhost' : address === '0.0.0.0' ? '127.0.0.1' : address;
-    return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return listeningUrl(this.http.address(), false);
   }
 
   /** Those that were handed over are not this process's any more. */
@@ -203,7 +200,7 @@ class Director implements Front {
     const deadline = setTimeout(late, Math.min(handshakeTimeout, LONGEST_TIMER));
     const { remotePort = null } = socket;
     const peer: Peer = { remoteAddress: peerAddress, remotePort, secure: false, signal: controller.signal };
-    const decision = await this.decide(request, peer, remoteAddress).catch(failed);
+    let decision = await this.decide(request, peer, remoteAddress).catch(failed);
     clearTimeout(deadline);
     socket.off('close', gone);
     this.pending.delete(socket);
@@ -212,27 +209,25 @@ class Director implements Front {
       return;
     }
     try {
-      if ('reason' in decision) {
-        const { status, headers, body } = decision;
-        connection.reject(nodeClock.now(), status, { headers, ...(body === undefined ? {} : { body }) });
-        answer(socket, connection);
-        this.refused(request, remoteAddress, decision);
-        return;
-      }
-      const { name, child, subprotocol, headers, context } = decision;
-      connection.accept(nodeClock.now(), { subprotocol, headers });
-      const response = Buffer.concat(connection.takeOutgoing()).toString('latin1');
-      const early = stopReading(socket, head);
-      const handed = { name, request: parsed, response, subprotocol, head: early, remoteAddress, context };
-      this.porterTo(child).hand(socket, handed, handshakeTimeout, (failure) => {
-        if (failure === null) this.events.emit('open', { name, remoteAddress, context });
-        else this.refused(request, remoteAddress, { status: 0, reason: failure });
-      });
+      respond(connection, decision);
     } catch (error) {
-      // A header that cannot be sent, or a process that has gone: the client was told nothing yet.
-      socket.destroy();
-      this.refused(request, remoteAddress, { status: 0, reason: (error as Error).message });
+      // A header or a subprotocol that cannot be sent.
+      decision = failed(error);
+      respond(connection, decision);
     }
+    if ('reason' in decision) {
+      answer(socket, connection);
+      this.refused(request, remoteAddress, decision);
+      return;
+    }
+    const { name, child, subprotocol, context } = decision;
+    const response = Buffer.concat(connection.takeOutgoing()).toString('latin1');
+    const early = stopReading(socket, head);
+    const handed = { name, request: parsed, response, subprotocol, head: early, remoteAddress, context };
+    this.porterTo(child).hand(socket, handed, handshakeTimeout, (failure) => {
+      if (failure === null) this.events.emit('open', { name, remoteAddress, context });
+      else this.refused(request, remoteAddress, { status: 0, reason: failure });
+    });
   }
 
   private porterTo(child: ChildProcess): Porter {
@@ -263,18 +258,9 @@ class Director implements Front {
       const { status, body = '' } = refusalOf(found);
       return { status, headers: [], body, reason: found.message };
     }
-    const more = typeof judge.headers === 'function' ? readHeaders(judge.headers(request), 'headers') : judge.headers;
-    const headers = [...more, ...readHeaders(acceptance.headers, 'authorize')];
-    const { subprotocol = this.chooseSubprotocol(request), context } = acceptance;
+    const headers = headersFor(judge, request, acceptance);
+    const { subprotocol = subprotocolFor(judge, request), context } = acceptance;
     return { ...found, subprotocol: subprotocol ?? '', headers, context };
-  }
-
-  private chooseSubprotocol(request: Request): string {
-    const { subprotocols } = this.judge;
-    const offered = request.subprotocols;
-    if (subprotocols === undefined || offered.length === 0) return '';
-    if (typeof subprotocols === 'function') return subprotocols(offered, request) ?? '';
-    return chooseSubprotocol(offered, subprotocols) ?? '';
   }
 
   private refused(
@@ -302,11 +288,22 @@ type Decision =
       readonly context: unknown;
     };
 
-/** The application's hook threw. */
+/** Gives a decision to the connection. @throws UsageError when it cannot be sent; then nothing has changed */
+function respond(connection: ServerConnection, decision: Decision): void {
+  const now = nodeClock.now();
+  const { headers } = decision;
+  if ('reason' in decision) {
+    const { status, body } = decision;
+    connection.reject(now, status, { headers, ...(body === undefined ? {} : { body }) });
+  } else {
+    connection.accept(now, { subprotocol: decision.subprotocol, headers });
+  }
+}
+
+/** The application could not answer. */
 function failed(error: unknown): Decision {
   const { status = 500, text } = rowOf('APPLICATION_FAILED');
-  const reason = error instanceof Error ? error.message : String(error);
-  return { status, headers: [], body: `${text}\n`, reason };
+  return { status, headers: [], body: `${text}\n`, reason: asError(error).message };
 }
 
 function findProcess(
@@ -320,6 +317,9 @@ function findProcess(
   if (typeof processes === 'function') child = processes(name, request);
   else if (processes !== null && Object.hasOwn(processes, name)) child = processes[name] ?? null;
   if (child === null || child === undefined) return new BackendError(404, 'there is no process of this name');
+  if (typeof child.send !== 'function' || typeof child.on !== 'function') {
+    throw new UsageError('INVALID_ARGUMENT', `processes must find a process of Node or null, not ${show(child)}`);
+  }
   return child.connected ? { name, child } : new BackendError(502, 'the process has ended');
 }
 

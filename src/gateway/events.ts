@@ -1,5 +1,6 @@
 /** The events of a gateway, for whoever operates it. What they tell is not for clients: it may hold paths. */
 
+import { show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 
 /** A client and what it reached. */
@@ -18,6 +19,8 @@ export interface GatewayClose<Context = unknown> extends GatewayClient<Context> 
   readonly code: number;
   /** The client's reason, or `''`. */
   readonly reason: string;
+  /** What went wrong on either side; null if both ended in order. Not for clients. */
+  readonly failure: string | null;
 }
 
 /** A client that was refused. */
@@ -86,5 +89,10 @@ export class GatewayEmitter {
 
 /** A defect that nobody else hears of. */
 export function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+  process.emitWarning(asError(error));
+}
+
+/** What was thrown, which may be anything. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(typeof error === 'string' ? error : show(error));
 }

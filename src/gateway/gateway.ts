@@ -238,9 +238,9 @@ class Joiner implements Front {
     const { backend, target, remoteAddress, context } = socket.context as Joined;
     const client: GatewayClient = { name: target.name, remoteAddress, context };
     const rules = this.settings.rulesFor(target);
-    const relay = new Relay(socket, backend, rules, nodeClock, memory, ({ code, reason }) => {
+    const relay = new Relay(socket, backend, rules, nodeClock, memory, ({ code, reason }, failure) => {
       this.relays.delete(relay);
-      this.events.emit('close', { ...client, code, reason });
+      this.events.emit('close', { ...client, code, reason, failure });
       if (this.relays.size === 0) this.emptied?.();
     });
     this.relays.add(relay);

@@ -3,6 +3,7 @@
  * file system, and the clients' addresses, are not its matter.
  */
 
+import { show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 
 /** Globs on whole names: `*` is any run within a segment, `**` any run, `?` one character. An array, or separated by commas. */
@@ -10,9 +11,6 @@ export type Patterns = string | readonly string[];
 
 /** Which patterns are asked first; the first match decides. */
 export type RuleOrder = 'deny-first' | 'allow-first';
-
-/** A path that is longer than this does not fit into a socket's address: the kernel has 108 bytes with the final NUL. */
-export const LONGEST_PATH = 107;
 
 /**
  * Reads the path of a request as a name: segments, each percent-decoded once. Null for whatever can be no name: an empty
@@ -90,7 +88,7 @@ function readPatterns(value: unknown, option: string, where: string): Glob[] {
   // An empty string is an empty list.
   const patterns: unknown[] = typeof value === 'string' && value.trim() === '' ? [] : list;
   return patterns.map((pattern) => {
-    if (typeof pattern !== 'string') return refuse(` has a pattern that is no string: ${String(pattern)}`);
+    if (typeof pattern !== 'string') return refuse(` has a pattern that is no string: ${show(pattern)}`);
     const wrong = complaint(pattern);
     return wrong === '' ? new Glob(pattern) : refuse(`: ${JSON.stringify(pattern)} can match no name: ${wrong}`);
   });

@@ -4,15 +4,16 @@ import type { ChildProcess } from 'node:child_process';
 import { realpathSync, statSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { isSendableCloseCode } from '../codec/close-code.ts';
-import { type Rules, readOptions } from '../connection/options.ts';
+import { type Rules, readOptions, show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
 import { isHostServer } from '../server/attachment.ts';
 import { ATTACH_RULES, SERVE_RULES, type ServeOptions } from '../server/options.ts';
 import type { UpgradeServer } from '../server/upgrade.ts';
+import { LONGEST_SOCKET_PATH, socketPathFault } from '../transport/node/socket-path.ts';
 import type { Address } from './backend.ts';
 import { TrustedProxies } from './client-address.ts';
-import { isSegment, LONGEST_PATH, NameRules, type Patterns, type RuleOrder } from './name-rules.ts';
+import { isSegment, NameRules, type Patterns, type RuleOrder } from './name-rules.ts';
 import type { FrameType, RelayRules } from './relay.ts';
 import type { Framing } from './stream-framing.ts';
 import type { Carriage, Names, RouteTarget } from './targets.ts';
@@ -82,6 +83,11 @@ export interface GatewayOptions<Context = unknown> extends Omit<ServeOptions<Con
   readonly maxMessageSize?: number | null;
   /** How long a backend may take to accept a connection. Default 5,000. */
   readonly connectTimeout?: number;
+  /**
+   * How long a backend or a client may take nothing of what waits for it; then it is dropped, and the client of such a backend
+   * gets 1011. Default 120,000; `null`: for ever.
+   */
+  readonly sendTimeout?: number | null;
   /** The close code for clients whose backend has ended in order. Default 1000. */
   readonly endCode?: number;
   /** Whether the gateway carries payload (default), or hands the client's socket over to a process of Node. */
@@ -106,7 +112,10 @@ const SETTLED: readonly string[] = [
 ];
 
 /** Options that are about carrying payload. */
-const CARRYING = ['framing', 'frameType', 'maxMessageSize', 'connectTimeout', 'endCode', 'protocolAsName'] as const;
+const CARRYING = [
+  ...(['framing', 'frameType', 'maxMessageSize', 'connectTimeout', 'sendTimeout'] as const),
+  ...(['endCode', 'protocolAsName'] as const),
+];
 /** The framings. */
 export const FRAMINGS: readonly Framing[] = ['chunk', 'nul', 'line', 'length-prefixed'];
 /** The frame types. */
@@ -123,6 +132,7 @@ const OWN_RULES: Rules = {
   frameType: { kind: FRAME_TYPES, default: 'text' },
   maxMessageSize: { kind: 'size', default: null, nullable: true },
   connectTimeout: { kind: 'duration', default: 5_000 },
+  sendTimeout: { kind: 'duration', default: 120_000, nullable: true },
   endCode: { kind: 'count', default: 1000 },
   mode: { kind: ['indirect', 'direct'], default: 'indirect' },
   options: { kind: ['direct'], default: undefined },
@@ -157,7 +167,7 @@ export class GatewaySettings {
   /** What goes to `serve` or `attach`. */
   readonly client: ServeOptions;
   private readonly maxMessageSize: number | null;
-  private readonly relay: Pick<RelayRules, 'endCode' | 'highWaterMark' | 'closeTimeout'>;
+  private readonly relay: Pick<RelayRules, 'endCode' | 'highWaterMark' | 'closeTimeout' | 'sendTimeout'>;
 
   /** @throws UsageError naming the option that is missing, unknown or wrong */
   constructor(options: GatewayOptions) {
@@ -195,7 +205,12 @@ export class GatewaySettings {
     this.client = client as ServeOptions;
     this.maxMessageSize = read.maxMessageSize;
     const { highWaterMark = 65_536, closeTimeout = 5_000 } = options;
-    this.relay = { endCode: read.endCode, highWaterMark, closeTimeout: closeTimeout ?? Number.POSITIVE_INFINITY };
+    this.relay = {
+      endCode: read.endCode,
+      highWaterMark,
+      closeTimeout: closeTimeout ?? Number.POSITIVE_INFINITY,
+      sendTimeout: read.sendTimeout ?? Number.POSITIVE_INFINITY,
+    };
   }
 
   /** How payload is carried to and from a backend. */
@@ -223,10 +238,6 @@ function checkFront(options: GatewayOptions, server: UpgradeServer | null): void
     if (!isHostServer(server)) refuse("option 'server' must be a server of node:http or node:https");
     const own = Object.entries(options).find(([name, value]) => value !== undefined && isOfListening(name));
     if (own !== undefined) refuse(`option '${own[0]}' means nothing with option 'server', which listens already`);
-  }
-  // Node cuts what does not fit, and listens on whatever has that name.
-  if (typeof path === 'string' && Buffer.byteLength(path) > LONGEST_PATH) {
-    refuse(`option 'path' has more than ${LONGEST_PATH} bytes`);
   }
 }
 
@@ -274,6 +285,8 @@ function readNames(read: Required<GatewayOptions>, rules: NameRules): Names {
 }
 
 function readDocroot(path: string): string {
+  // Node would take it for the folder that the process runs in.
+  if (path === '') refuse("option 'docroot' is empty");
   let real: string;
   try {
     real = realpathSync(path);
@@ -287,8 +300,10 @@ function readDocroot(path: string): string {
   }
   if (real === '/') refuse("option 'docroot': '/' has everything below it: name the folder of the sockets");
   // A slash and one letter must fit behind it.
-  if (Buffer.byteLength(real) + 2 > LONGEST_PATH) {
-    refuse(`option 'docroot': with a name the path of a socket has at most ${LONGEST_PATH} bytes: use a shorter one`);
+  if (Buffer.byteLength(real) + 2 > LONGEST_SOCKET_PATH) {
+    refuse(
+      `option 'docroot': with a name the path of a socket has at most ${LONGEST_SOCKET_PATH} bytes: use a shorter one`,
+    );
   }
   return real;
 }
@@ -312,15 +327,13 @@ function readAddress({ prefix, path, host, port }: Route): Address {
     fail("needs either 'path', a UNIX socket, or 'port' with or without 'host'");
   }
   if (path === undefined) {
-    if (!Number.isInteger(port) || port! < 1 || port! > 65_535)
-      fail(`needs a port from 1 to 65535, not ${String(port)}`);
+    if (!Number.isInteger(port) || port! < 1 || port! > 65_535) fail(`needs a port from 1 to 65535, not ${show(port)}`);
     if (host === '') fail('has an empty host');
     return { host: host ?? '127.0.0.1', port: port! };
   }
   if (host !== undefined) fail("has a 'host', which means nothing with a 'path'");
-  if (path.includes('\0')) fail('has a NUL in its path');
-  // Node cuts what does not fit, and connects to whatever has that name.
-  if (Buffer.byteLength(path) > LONGEST_PATH) fail(`has a path of more than ${LONGEST_PATH} bytes`);
+  const fault = socketPathFault(path);
+  if (fault !== null) fail(`has a 'path' that ${fault}`);
   if (!isAbsolute(path) || normalize(path) !== path)
     fail("needs an absolute path without '.', '..' and double slashes");
   return { path };

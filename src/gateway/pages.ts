@@ -28,6 +28,8 @@ const NOT_FOUND = { status: 404, body: 'there is no page here\n' };
  * @throws UsageError when there is no such folder
  */
 export function servePages(folder: string): (request: Request) => Promise<PlainAnswer> {
+  // Node would take it for the folder that the process runs in.
+  if (folder === '') throw new UsageError('INVALID_OPTION', 'the folder of the pages has an empty name');
   let root: string;
   try {
     root = realpathSync(folder);

@@ -12,6 +12,7 @@ import { UsageError } from '../errors.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import type { Backend, BackendTaker } from './backend.ts';
 import { warn } from './events.ts';
+import { StallWatch } from './stall.ts';
 import {
   createDecoder,
   createEncoder,
@@ -37,6 +38,8 @@ export interface RelayRules {
   readonly highWaterMark: number;
   /** How long a backend may take to end when its client is gone. */
   readonly closeTimeout: number;
+  /** How long either side may take nothing of what waits for it. */
+  readonly sendTimeout: number;
 }
 
 const TEXT = { binary: false } as const;
@@ -52,9 +55,13 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
   private readonly rules: RelayRules;
   private readonly clock: Clock;
   private readonly memory: Memory;
-  private readonly done: (event: CloseEvent) => void;
+  private readonly done: (event: CloseEvent, failure: string | null) => void;
   private readonly encoder: Encoder;
   private readonly decoder: Decoder;
+  /** What waits for the client while the backend is held. */
+  private readonly watch: StallWatch;
+  /** Bytes that had left for the client when the watch was last asked. */
+  private clientTook = 0;
   /** A message of the backend's has begun to leave. */
   private midMessage = false;
   /** The backend is not read from until the client has taken more. */
@@ -64,12 +71,14 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
   private backendEnded = false;
   private backendOver = false;
   private clientClosed: CloseEvent | null = null;
+  /** Why it was broken off, for the operator. */
+  private failure: string | null = null;
   private dropAt = 0;
   private finished = false;
 
   /**
    * @param memory the endpoint's
-   * @param done called once, when neither side is left
+   * @param done called once, when neither side is left; `failure` is not for clients
    */
   constructor(
     socket: Endpoint,
@@ -77,7 +86,7 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     rules: RelayRules,
     clock: Clock,
     memory: Memory,
-    done: (event: CloseEvent) => void,
+    done: (event: CloseEvent, failure: string | null) => void,
   ) {
     this.socket = socket;
     this.backend = backend;
@@ -87,6 +96,8 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     this.done = done;
     this.encoder = createEncoder(rules.framing, rules.limit);
     this.decoder = createDecoder(rules.framing, rules.limit, rules.frameType === 'text');
+    this.watch = new StallWatch(clock, () => this.clientStalled());
+    this.watch.within(rules.sendTimeout);
   }
 
   /** Begins; for the handler of a server. */
@@ -97,7 +108,7 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     socket.on('close', (event) => this.clientGone(event));
     // Of the client's failures `close` tells.
     socket.on('error', () => {});
-    this.backend.start(this);
+    this.backend.start(this, this.rules.sendTimeout);
   }
 
   // ── from the client to the backend ───────────────────────────────────────────────────────────────────────────────────────
@@ -122,14 +133,22 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
   }
 
   private refuse(fault: FramingFault): void {
-    if (fault === 'too-big') void this.socket.close(1009, 'the message is longer than the gateway takes');
-    else void this.socket.close(1003, "the message holds the octet that ends messages in the backend's framing");
+    const tooBig = fault === 'too-big';
+    const reason = tooBig
+      ? 'the message is longer than the gateway takes'
+      : "the message holds the octet that ends messages in the backend's framing";
+    this.failure ??= reason;
+    void this.socket.close(tooBig ? 1009 : 1003, reason);
   }
 
   drained(): void {
     if (!this.clientHeld) return;
     this.clientHeld = false;
     this.socket.resume();
+  }
+
+  stalled(): void {
+    this.breakOff('the backend takes nothing', `it took nothing for ${this.rules.sendTimeout} ms`);
   }
 
   // ── from the backend to the client ───────────────────────────────────────────────────────────────────────────────────────
@@ -170,12 +189,27 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     if (this.backendHeld || this.socket.readyState !== 'open' || this.socket.writable) return;
     this.backendHeld = true;
     this.backend.pause();
+    this.clientTook = this.socket.statistics.bytesSent;
+    this.watch.moved();
   }
 
   private clientDrained(): void {
     if (!this.backendHeld) return;
+    this.watch.rest();
     this.backendHeld = false;
     this.backend.resume();
+  }
+
+  private clientStalled(): void {
+    const { bytesSent } = this.socket.statistics;
+    if (bytesSent === this.clientTook) {
+      this.failure ??= `the client took nothing for ${this.rules.sendTimeout} ms`;
+      // No Close would get through either.
+      this.socket.terminate();
+    } else {
+      this.clientTook = bytesSent;
+      this.watch.moved();
+    }
   }
 
   /** What is not UTF-8 is the backend's defect, and anything else ours. */
@@ -185,8 +219,9 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     this.breakOff(theirs ? 'the backend sent text that is not UTF-8' : 'the gateway could not send a message');
   }
 
-  private breakOff(reason: string): void {
+  private breakOff(reason: string, failure: string = reason): void {
     this.backendOver = true;
+    this.failure ??= failure;
     this.backend.destroy();
     void this.socket.close(1011, reason);
   }
@@ -212,14 +247,18 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     }
   }
 
-  closed(): void {
-    if (!this.backendOver && !this.backendEnded) void this.socket.close(1011, 'the backend failed');
+  closed(error: Error | null): void {
+    if (!this.backendOver && !this.backendEnded) {
+      this.failure ??= error?.message ?? 'the backend failed';
+      void this.socket.close(1011, 'the backend failed');
+    }
     this.backendOver = true;
     this.finish();
   }
 
   private clientGone(event: CloseEvent): void {
     this.clientClosed = event;
+    this.watch.rest();
     const { backend, clock } = this;
     if (!this.backendOver) {
       backend.writer.end();
@@ -239,6 +278,7 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
 
   /** Waits no longer for the backend to end. */
   drop(): void {
+    this.failure ??= 'the backend did not end in time';
     this.backend.destroy();
   }
 
@@ -246,7 +286,7 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     if (this.finished || this.clientClosed === null || !this.backendOver) return;
     this.finished = true;
     this.clock.cancel(this, this.dropAt);
-    this.done(this.clientClosed);
+    this.done(this.clientClosed, this.failure ?? this.clientClosed.error?.message ?? null);
   }
 }
 

@@ -6,8 +6,9 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isToken } from '../handshake/header-grammar.ts';
+import { LONGEST_SOCKET_PATH } from '../transport/node/socket-path.ts';
 import { type Address, BackendError } from './backend.ts';
-import { isSegment, LONGEST_PATH, type NameRules, readName } from './name-rules.ts';
+import { isSegment, type NameRules, readName } from './name-rules.ts';
 import type { FrameType } from './relay.ts';
 import { type Finder, findSocket, type SocketFile } from './socket-file.ts';
 import type { Framing } from './stream-framing.ts';
@@ -96,7 +97,7 @@ async function below(
   let denied = false;
   const lookUp = async (candidate: string): Promise<Awaited<ReturnType<Finder>> | null> => {
     const path = `${docroot}/${candidate}`;
-    if (Buffer.byteLength(path) > LONGEST_PATH) return null;
+    if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) return null;
     return find(path);
   };
   const target = (candidate: string, file: SocketFile, subprotocol: string | null): Target => {

@@ -8,7 +8,7 @@ import { link, lstat, mkdtemp, rename, rmdir, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { LONGEST_PATH } from './name-rules.ts';
+import { socketPathFault } from '../transport/node/socket-path.ts';
 
 /** How a socket is made. */
 export interface UnixSocketOptions {
@@ -29,9 +29,9 @@ export async function listenUnix(
   path: string,
   { mode = 0o660, backlog = 511 }: UnixSocketOptions = {},
 ): Promise<() => Promise<void>> {
-  // Node cuts what does not fit, and listens on whatever that names.
-  if (Buffer.byteLength(path) > LONGEST_PATH || path.includes('\0')) {
-    throw new UsageError('INVALID_ARGUMENT', `the path of a UNIX socket has at most ${LONGEST_PATH} bytes: ${path}`);
+  const fault = path.startsWith('\0') ? 'has no file' : socketPathFault(path);
+  if (fault !== null) {
+    throw new UsageError('INVALID_ARGUMENT', `the path ${JSON.stringify(path)} of a UNIX socket ${fault}`);
   }
   try {
     await bind(server, path, mode, backlog);

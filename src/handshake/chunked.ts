@@ -12,22 +12,18 @@ export function decodeChunked(bytes: Uint8Array): Chunked {
   let length = 0;
   let at = 0;
   for (;;) {
+    const start = at;
     let size = 0;
-    let digits = 0;
-    for (; at < bytes.length; at++, digits++) {
-      const digit = hexDigit(bytes[at]!);
-      if (digit < 0 || digits === 7) break;
-      size = size * 16 + digit;
-    }
-    while (at < bytes.length && bytes[at] !== 0x0a) at++;
-    if (at >= bytes.length || digits === 0) return { body: body.slice(0, length), complete: false };
-    at++;
+    // Digits without end make it infinite, and the chunk as long as what is there.
+    for (; at < bytes.length && hexDigit(bytes[at]!) >= 0; at++) size = size * 16 + hexDigit(bytes[at]!);
+    const lineEnd = bytes.indexOf(0x0a, at);
+    if (at === start || lineEnd < 0) return { body: body.slice(0, length), complete: false };
+    at = lineEnd + 1;
     if (size === 0) return { body: body.slice(0, length), complete: true };
     const piece = bytes.subarray(at, at + size);
     body.set(piece, length);
     length += piece.length;
     at += size + 2;
-    if (at > bytes.length) return { body: body.slice(0, length), complete: false };
   }
 }
 

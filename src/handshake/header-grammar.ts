@@ -111,18 +111,18 @@ export function parseExtensions(values: readonly string[]): ExtensionOffer[] | n
 /** Reads `*( ";" parameter )`; returns where it ends, past trailing space, or -1. */
 function parseParameters(value: string, from: number, into: ExtensionParameter[]): number {
   let at = skipSpace(value, from);
-  while (at < value.length && value.charCodeAt(at) === SEMICOLON) {
+  while (value.charCodeAt(at) === SEMICOLON) {
     const start = skipSpace(value, at + 1);
     const end = tokenEnd(value, start);
     if (end === start) return -1;
     const name = value.slice(start, end);
     at = skipSpace(value, end);
-    if (at >= value.length || value.charCodeAt(at) !== EQUALS) {
+    if (value.charCodeAt(at) !== EQUALS) {
       into.push({ name, value: null });
       continue;
     }
     at = skipSpace(value, at + 1);
-    if (at < value.length && value.charCodeAt(at) === QUOTE) {
+    if (value.charCodeAt(at) === QUOTE) {
       const quoted = unquote(value, at);
       if (quoted === null || !isToken(quoted.text)) return -1;
       into.push({ name, value: quoted.text });

@@ -26,13 +26,8 @@ export class Headers {
 
   /** The values of all fields of this name, joined with `', '` (RFC 9110 section 5.3), or `null` if there is none. */
   get(name: string): string | null {
-    const first = this.find(name, 0);
-    if (first < 0) return null;
-    let next = this.find(name, first + 2);
-    if (next < 0) return this.raw[first + 1]!;
-    const values = [this.raw[first + 1]!];
-    for (; next >= 0; next = this.find(name, next + 2)) values.push(this.raw[next + 1]!);
-    return values.join(', ');
+    const values = this.getAll(name);
+    return values.length === 0 ? null : values.join(', ');
   }
 
   /** The value of each field of this name, in order. */

@@ -40,8 +40,8 @@ function nameEnd(text: string): number {
     const unit = text.charCodeAt(i);
     if (unit === 0x3a) break;
     if (unit === 0x25) {
+      // The two digits are name characters themselves.
       if (!isHexDigit(text.charCodeAt(i + 1)) || !isHexDigit(text.charCodeAt(i + 2))) return 0;
-      i += 2;
     } else if (!isNameCharacter(unit)) {
       return 0;
     }
@@ -67,7 +67,7 @@ function isIPv6(text: string): boolean {
   }
   while (i < text.length) {
     const start = i;
-    while (i < text.length && isHexDigit(text.charCodeAt(i))) i++;
+    while (isHexDigit(text.charCodeAt(i))) i++;
     if (text.charCodeAt(i) === 0x2e) {
       if (!isIPv4(text.slice(start))) return false;
       groups += 2;

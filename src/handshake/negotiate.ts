@@ -34,7 +34,6 @@ export function acceptExtensions(
 ): AcceptedExtensions {
   const answers: ExtensionOffer[] = [];
   const transforms: PayloadTransform[] = [];
-  if (offers.length === 0) return { header: '', transforms };
   let claimed = 0;
   for (const extension of extensions) {
     if ((claimed & extension.rsvBits) !== 0 || answers.some(({ name }) => name === extension.name)) continue;

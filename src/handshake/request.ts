@@ -111,8 +111,7 @@ export class ReceivedRequest implements Request {
   }
 
   get subprotocols(): readonly string[] {
-    const values = this.readHeaders().getAll('sec-websocket-protocol');
-    return values.length === 0 ? NONE : (parseTokenList(values) ?? NONE);
+    return parseTokenList(this.readHeaders().getAll('sec-websocket-protocol')) ?? NONE;
   }
 
   get upgrade(): boolean {
@@ -128,7 +127,7 @@ export class ReceivedRequest implements Request {
 export function parseRequestLine(line: string): RequestLine | null {
   const first = line.indexOf(' ');
   const second = line.indexOf(' ', first + 1);
-  if (first < 0 || second <= first + 1) return null;
+  if (second <= first + 1) return null;
   const version = versionAt(line, second + 1);
   if (version === null || line.length !== second + 9) return null;
   const method = line.slice(0, first);
@@ -244,7 +243,7 @@ export function checkRequest(
     const wrong = checkSubprotocols(protocols);
     if (wrong !== null) return verdict('SUBPROTOCOL_INVALID', wrong);
   }
-  if (extensions.length > 0 && parseExtensions(extensions) === null) return verdict('EXTENSIONS_INVALID');
+  if (parseExtensions(extensions) === null) return verdict('EXTENSIONS_INVALID');
   return verdict(null);
 }
 

@@ -91,18 +91,22 @@ export function formatRejection(parts: RejectionParts): Uint8Array {
   // RFC 9110 section 8.6: never in a 204; in a 304 it would tell the length of what is not sent.
   if (status !== 204 && status !== 304) head += `Content-Length: ${body.length}\r\n`;
   const bytes = encodeLatin1(`${head}${more}\r\n`);
-  if (body.length === 0) return bytes;
   const message = new Uint8Array(bytes.length + body.length);
   message.set(bytes);
   message.set(body, bytes.length);
   return message;
 }
 
-/** The answer to a request that failed by itself: the status of the fault, and one line of text for whoever looks into it. */
-export function rejectionFor(fault: FaultCode, detail: string): Uint8Array {
+/**
+ * The answer to a request that failed by itself: the status of the fault, and one line of text for whoever looks into it.
+ *
+ * @param head it was a HEAD: the answer tells the length of the text, and has none (RFC 9110 section 9.3.2)
+ */
+export function rejectionFor(fault: FaultCode, detail: string, head = false): Uint8Array {
   const { status, text } = rowOf(fault);
-  const body = detail === '' ? `${text}\n` : `${text}: ${printable(detail)}\n`;
-  return formatRejection({ status: status ?? 403, headers: [], body });
+  const body = bodyBytes(detail === '' ? `${text}\n` : `${text}: ${printable(detail)}\n`);
+  const message = formatRejection({ status: status ?? 403, headers: [], body });
+  return head ? message.subarray(0, -body.length) : message;
 }
 
 function bodyBytes(body: string | Uint8Array | null): Uint8Array {
@@ -198,7 +202,7 @@ export function checkResponse(parts: ResponseParts): ResponseVerdict {
   const values = headers.getAll('sec-websocket-extensions');
   const answers = parseExtensions(values);
   if (answers === null) return failed('EXTENSION_UNREQUESTED', values.join(', '));
-  if (answers.length > 0 && parts.extensions !== undefined) {
+  if (parts.extensions !== undefined) {
     // An empty value is no list.
     const offers = parseExtensions([parts.extensions]) ?? [];
     for (const { name } of answers) {

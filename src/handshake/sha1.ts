@@ -15,7 +15,7 @@ export function sha1(bytes: Uint8Array): Uint8Array {
   // One 0x80, zeros, and the length in bits as 8 bytes fill the last block (5.1.1).
   const tail = new Uint8Array((length & 63) < 56 ? 64 : 128);
   const whole = length - (length & 63);
-  tail.set(whole === 0 ? bytes : bytes.subarray(whole));
+  tail.set(bytes.subarray(whole));
   tail[length & 63] = 0x80;
   writeWord(tail, tail.length - 8, Math.floor(length / 0x20000000));
   writeWord(tail, tail.length - 4, length << 3);

@@ -3,6 +3,7 @@
  * address of the peer, before anything else is decided.
  */
 
+import { show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import { type Address, carriedIPv4, formatAddress, isPrefix, mappedBits, parseAddress, prefixKey } from './address.ts';
 
@@ -153,7 +154,7 @@ function familyOf(address: Address): number {
 
 function readEntry(entry: unknown): Entry {
   if (typeof entry !== 'string') {
-    throw new UsageError('INVALID_ARGUMENT', `an entry of an address list must be a string, not ${String(entry)}`);
+    throw new UsageError('INVALID_ARGUMENT', `an entry of an address list must be a string, not ${show(entry)}`);
   }
   const refuse = (why: string): never => {
     throw new UsageError('INVALID_ARGUMENT', `${JSON.stringify(entry)} is no entry of an address list: ${why}`);

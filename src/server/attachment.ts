@@ -11,6 +11,7 @@ import { UsageError } from '../errors.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
 import { Gate } from './gate.ts';
 import type { Taker } from './junction.ts';
+import { listeningUrl } from './listening-url.ts';
 import { ATTACH_RULES, type AttachOptions, type Handler, ServerSettings } from './options.ts';
 import type { Source } from './server.ts';
 
@@ -25,8 +26,9 @@ export interface HostServer {
 
 /** Whether something can be attached to it. */
 export function isHostServer(host: unknown): boolean {
-  const server = host as { on?: unknown; address?: unknown } | null | undefined;
-  return typeof server?.on === 'function' && typeof server.address === 'function';
+  const server = host as { on?: unknown; address?: unknown; setTimeout?: unknown } | null | undefined;
+  // The last is what those of node:net and node:tls lack, which never hear of a request.
+  return [server?.on, server?.address, server?.setTimeout].every((method) => typeof method === 'function');
 }
 
 /**
@@ -70,13 +72,7 @@ export abstract class Attachment implements Source, Taker {
   }
 
   get url(): string {
-    const where = this.address();
-    if (where === null) return '';
-    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
-    const { address, port } = where;
-    const name = address === '::' ? 'localhost' : address === '0.0.0.0' ? '127.0.0.1' : address;
-    const scheme = typeof this.host.setSecureContext === 'function' ? 'wss' : 'ws';
-    return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+    return listeningUrl(this.address(), typeof this.host.setSecureContext === 'function');
   }
 
   /** Until the last connection is gone further requests are still taken, to be answered with 503. */

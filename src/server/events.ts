@@ -54,14 +54,13 @@ export class ServerEmitter {
       throw new UsageError('INVALID_ARGUMENT', `there is no event '${String(type)}'; there are ${known}`);
     }
     if (typeof listener !== 'function') throw new UsageError('INVALID_ARGUMENT', 'a listener must be a function');
-    const entry = listener as ServerListener<never>;
-    this.listeners.set(type, [...(this.listeners.get(type) ?? []), entry]);
+    // The same function may listen twice: each undo is for one of them.
+    const entry: ServerListener<Name> = (...event) => listener(...event);
+    this.listeners.set(type, [...(this.listeners.get(type) ?? []), entry as ServerListener<never>]);
     return () => {
-      const list = this.listeners.get(type) ?? [];
-      const index = list.indexOf(entry);
-      if (index < 0) return;
-      if (list.length === 1) this.listeners.delete(type);
-      else this.listeners.set(type, list.toSpliced(index, 1));
+      const rest = (this.listeners.get(type) ?? []).filter((each) => each !== entry);
+      if (rest.length > 0) this.listeners.set(type, rest);
+      else this.listeners.delete(type);
     };
   }
 

@@ -11,7 +11,6 @@ import type { CloseEvent } from '../endpoint/events.ts';
 import { readHeaders } from '../endpoint/header-list.ts';
 import type { Environment } from '../endpoint/options.ts';
 import { HandshakeError, rowOf, TransportError, UsageError } from '../errors.ts';
-import { chooseSubprotocol } from '../handshake/negotiate.ts';
 import type { Request } from '../handshake/request.ts';
 import { type SeenRequest, tapFor } from '../transport/node/debug.ts';
 import { publishClose, publishOpen, publishRefused } from '../transport/node/diagnostics.ts';
@@ -27,7 +26,7 @@ import { Pending } from './pending.ts';
 import { checkOptions, Registry } from './registry.ts';
 import type { CloseServerOptions } from './server.ts';
 import { ServerEndpoint } from './server-endpoint.ts';
-import { isRefusal, readVerdict } from './verdict.ts';
+import { headersFor, isPromise, isRefusal, readVerdict, subprotocolFor } from './verdict.ts';
 
 const REFUSAL = ['status', 'headers', 'body'];
 
@@ -118,8 +117,13 @@ export class Gate implements Host {
     this.addresses?.leave(member);
   }
 
-  /** Takes a new connection and runs it; `request` is the one that an HTTP server has read already. */
-  admit(connection: ServerConnection, transport: Transport, request?: SeenRequest): void {
+  /**
+   * Takes a new connection and runs it.
+   *
+   * @param request what an HTTP server has read already
+   * @param shares whether other connections may have the same address and port
+   */
+  admit(connection: ServerConnection, transport: Transport, request?: SeenRequest, shares = false): void {
     const { environment, registry } = this;
     const { maxConnections, endpoint: settings } = this.settings;
     const busy = !this.hasRoom;
@@ -127,10 +131,13 @@ export class Gate implements Host {
     const full =
       registry.size + this.pending.size >= maxConnections && registry.size + this.connecting >= maxConnections;
     const tap = tapFor(this.settings.debug, connection, transport, environment.clock, request);
-    const endpoint = new ServerEndpoint(connection, tap ?? transport, settings, environment, this, registry);
+    const endpoint = new ServerEndpoint(connection, tap ?? transport, settings, environment, this, registry, shares);
     if (tap !== null) tap.socket = endpoint;
     this.addresses?.enter(endpoint, endpoint.remoteAddress);
-    this.pending.set(endpoint, new Pending(endpoint, full || this.isCrowded(endpoint.remoteAddress)));
+    this.pending.set(
+      endpoint,
+      new Pending(endpoint, environment.clock, full || this.isCrowded(endpoint.remoteAddress)),
+    );
     if (busy || this.closing) connection.close(environment.clock.now());
     endpoint.start();
   }
@@ -200,7 +207,7 @@ export class Gate implements Host {
       this.refuse(endpoint, pending, 'ORIGIN_REFUSED');
       return;
     }
-    const subprotocol = this.chooseSubprotocol(request);
+    const subprotocol = subprotocolFor(this.settings, request);
     const verdict = authorize?.(request, pending);
     if (isPromise(verdict)) {
       verdict.then(
@@ -225,26 +232,10 @@ export class Gate implements Host {
   }
 
   private accept(endpoint: Endpoint, request: Request, pending: Pending, chosen: string, acceptance: Acceptance): void {
-    const { headers } = this.settings;
     const subprotocol = acceptance.subprotocol === undefined ? chosen : (acceptance.subprotocol ?? '');
-    const more = typeof headers === 'function' ? readHeaders(made(headers(request)), 'headers') : headers;
+    const headers = headersFor(this.settings, request, acceptance);
     pending.context = acceptance.context;
-    connectionOf(endpoint).accept(this.environment.clock.now(), {
-      subprotocol,
-      headers: acceptance.headers === undefined ? more : [...more, ...readHeaders(acceptance.headers, 'authorize')],
-    });
-  }
-
-  private chooseSubprotocol(request: Request): string {
-    const { subprotocols } = this.settings;
-    const offered = request.subprotocols;
-    if (subprotocols === undefined || offered.length === 0) return '';
-    if (typeof subprotocols !== 'function') return chooseSubprotocol(offered, subprotocols) ?? '';
-    const chosen: unknown = subprotocols(offered, request) ?? '';
-    if (typeof chosen !== 'string') {
-      throw new UsageError('INVALID_ARGUMENT', `subprotocols must choose a string or null, not ${String(chosen)}`);
-    }
-    return chosen;
+    connectionOf(endpoint).accept(this.environment.clock.now(), { subprotocol, headers });
   }
 
   private answerPlain(endpoint: Endpoint, request: Request, pending: Pending): void {
@@ -318,6 +309,7 @@ export class Gate implements Host {
   /** @hidden */
   opened(endpoint: ServerEndpoint): void {
     const pending = this.pending.get(endpoint);
+    pending?.rest();
     this.pending.delete(endpoint);
     this.registry.add(endpoint);
     this.meter.countOpened(this.registry.size);
@@ -383,6 +375,7 @@ export class Gate implements Host {
       this.emptied = resolve;
     });
     for (const endpoint of [...this.pending.keys(), ...this.registry.list()]) void endpoint.close(code, reason);
+    for (const pending of this.pending.values()) pending.abort();
     const dropAt = clock.now() + (timeout ?? Number.POSITIVE_INFINITY);
     const drop = {
       wake: () => {
@@ -408,17 +401,7 @@ function refusalOf(endpoint: Endpoint, pending: Pending, { error }: CloseEvent):
   return { status, remoteAddress, remotePort, request, error: why };
 }
 
-/** @throws UsageError for a promise, which would be a record without fields */
-function made<T>(headers: T): T {
-  if (isPromise(headers)) throw new UsageError('INVALID_ARGUMENT', 'headers must be made at once: there is no promise');
-  return headers;
-}
-
 /** Every endpoint of a gate was made with a server's connection. */
 function connectionOf(endpoint: Endpoint): ServerConnection {
   return endpoint.connection as ServerConnection;
-}
-
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
 }

@@ -26,7 +26,7 @@ export interface Peer {
   readonly remotePort: number | null;
   /** Whether this server's own side of the connection is protected by TLS. */
   readonly secure: boolean;
-  /** Aborts when the peer is gone before it was answered, or `handshakeTimeout` has passed. */
+  /** Aborts when the peer is gone before it was answered, `handshakeTimeout` has passed, or the server closes. */
   readonly signal: AbortSignal;
 }
 
@@ -118,7 +118,7 @@ export interface ServeOptions<Context = unknown> extends AttachOptions<Context> 
   readonly exclusive?: boolean;
   /** TLS with this certificate; there is no plain text then. */
   readonly tls?: ServerTlsOptions;
-  /** Answers a request that asks for no upgrade. Without it, or if it returns null, that is 426. */
+  /** Answers a GET without a body that asks for no upgrade; other methods get 405. Without it, or if it returns null, that is 426. */
   readonly onRequest?: (request: Request, peer: Peer) => PlainAnswer | PromiseLike<PlainAnswer>;
   /** Closes the server when it aborts. */
   readonly signal?: AbortSignal;

@@ -3,6 +3,7 @@
  * nothing of what is sent.
  */
 
+import { show } from '../connection/options.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
 import { UsageError } from '../errors.ts';
 import type { ServerEndpoint } from './server-endpoint.ts';
@@ -109,16 +110,12 @@ export function targetsOf(value: Target | Iterable<Target>, where: string): Targ
  */
 export function checkOptions(where: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
-    throw new UsageError('INVALID_ARGUMENT', `${where}: options must be an object, not ${String(options)}`);
+    throw new UsageError('INVALID_ARGUMENT', `${where}: options must be an object, not ${show(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     throw new UsageError('INVALID_ARGUMENT', `${where}: there is no option '${name}'; known are ${known.join(', ')}`);
   }
-}
-
-function show(value: unknown): string {
-  return typeof value === 'object' && value !== null ? 'an object of another kind' : String(value);
 }
 
 /** Of a server's connections those that are open: a closing one is still held, but nothing can be sent to it. */

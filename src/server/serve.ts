@@ -8,12 +8,15 @@ import {
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
+import { show } from '../connection/options.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
 import { type FailureError, HandshakeError, TimeoutError, TransportError, UsageError } from '../errors.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
+import { socketPathFault } from '../transport/node/socket-path.ts';
 import { type ServerTlsOptions, serverTls } from '../transport/node/tls.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import { Gate } from './gate.ts';
+import { listeningUrl } from './listening-url.ts';
 import { type Handler, SERVE_RULES, type ServeOptions, ServerSettings } from './options.ts';
 import { Server, type Source } from './server.ts';
 
@@ -99,8 +102,8 @@ export async function readListenOptions(options: ServeOptions, who: string): Pro
   }
   if (path !== undefined) {
     if (path === '') refuse("option 'path' is empty");
-    // Node would listen on what stands before it. (One that begins with it is a name without a file.)
-    if (path.indexOf('\0') > 0) refuse("option 'path' has a NUL in it");
+    const fault = socketPathFault(path);
+    if (fault !== null) refuse(`option 'path' ${fault}`);
     for (const name of ['allowedAddresses', 'deniedAddresses', 'maxConnectionsPerAddress'] as const) {
       if (options[name] != null) refuse(`option '${name}' means nothing with 'path': peers have no address there`);
     }
@@ -109,7 +112,7 @@ export async function readListenOptions(options: ServeOptions, who: string): Pro
     return { path, backlog, exclusive };
   }
   if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
-    refuse(`option 'port' must be a whole number from 0 to 65535, not ${String(port)}`);
+    refuse(`option 'port' must be a whole number from 0 to 65535, not ${show(port)}`);
   }
   const where = { port: port as number, backlog, exclusive };
   if (family !== undefined && family !== 4 && family !== 6) refuse("option 'family' must be 4 or 6");
@@ -124,13 +127,32 @@ export async function readListenOptions(options: ServeOptions, who: string): Pro
   return { ...where, host, ipv6Only: family === 6 };
 }
 
+/** Another certificate, for connections from now on. @throws UsageError for what cannot be used; all stays as it was then */
+function replaceTls(secure: TlsServer, options: ServerTlsOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new UsageError('INVALID_ARGUMENT', `replaceTls: options must be an object, not ${show(options)}`);
+  }
+  for (const name of ['requestCert', 'rejectUnauthorized'] as const) {
+    if (options[name] === undefined) continue;
+    throw new UsageError('INVALID_OPTION', `replaceTls: '${name}' cannot be changed while the server runs`);
+  }
+  const { requestCert: _, rejectUnauthorized: __, ...tls } = serverTls(options, 'replaceTls');
+  try {
+    // What does not fit together is found before anything is replaced.
+    createSecureContext(tls);
+  } catch (error) {
+    throw new UsageError('INVALID_OPTION', `replaceTls: it cannot be used: ${(error as Error).message}`);
+  }
+  secure.setSecureContext(tls);
+}
+
 /** The listening socket, and what it accepts. */
 class Listener implements Source {
   url = '';
+  readonly replaceTls?: (options: ServerTlsOptions) => void;
   private readonly gate: Gate;
   private readonly clock: Clock;
   private readonly net: NetServer;
-  private readonly secure: TlsServer | null;
   private readonly options: ServeOptions;
   /** Sockets in their TLS handshake, by address and port of the peer. */
   private readonly securing: Map<string, Securing> = new Map();
@@ -141,12 +163,12 @@ class Listener implements Source {
     this.gate = gate;
     this.clock = gate.environment.clock;
     this.options = options;
-    this.secure = secure;
     // Half-open: whether the peer's end is also ours is for the engine to say. Without Nagle: a message waits for nobody.
     this.net = createServer({ allowHalfOpen: true, noDelay: true });
     if (secure === null) {
       this.net.on('connection', (socket) => this.admit(socket, this.clock.now()));
     } else {
+      this.replaceTls = (tls) => replaceTls(secure, tls);
       this.net.on('connection', (socket) => this.acceptSecure(socket, secure));
       secure.on('secureConnection', (socket) => this.secured(socket));
       secure.on('tlsClientError', (error, socket) => this.notSecured(error, socket));
@@ -180,7 +202,11 @@ class Listener implements Source {
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.net.close(() => resolve());
-      for (const { socket } of this.securing.values()) socket.destroy();
+      for (const [key, task] of this.securing) {
+        task.socket.destroy();
+        // Node tells of their end only after that of the listener.
+        if (this.take(key, task)) this.gate.refused(task.refusal());
+      }
     });
   }
 
@@ -194,28 +220,6 @@ class Listener implements Source {
 
   unref(): void {
     this.net.unref();
-  }
-
-  replaceTls(options: ServerTlsOptions): void {
-    const { secure } = this;
-    if (secure === null) {
-      throw new UsageError('INVALID_STATE', "replaceTls: this server has no TLS of its own (option 'tls' of serve)");
-    }
-    if (typeof options !== 'object' || options === null) {
-      throw new UsageError('INVALID_ARGUMENT', `replaceTls: options must be an object, not ${String(options)}`);
-    }
-    for (const name of ['requestCert', 'rejectUnauthorized'] as const) {
-      if (options[name] === undefined) continue;
-      throw new UsageError('INVALID_OPTION', `replaceTls: '${name}' cannot be changed while the server runs`);
-    }
-    const { requestCert: _, rejectUnauthorized: __, ...tls } = serverTls(options, 'replaceTls');
-    try {
-      // What does not fit together is found before anything is replaced.
-      createSecureContext(tls);
-    } catch (error) {
-      throw new UsageError('INVALID_OPTION', `replaceTls: it cannot be used: ${(error as Error).message}`);
-    }
-    secure.setSecureContext(tls);
   }
 
   private admit(socket: Socket, startedAt: number): void {
@@ -287,10 +291,10 @@ class Listener implements Source {
   }
 
   private describe(): string {
-    const { where, options } = this;
-    if (where === null) return '';
-    if (typeof where === 'string') return `ws+unix:${encodeURIComponent(where).replaceAll('%2F', '/')}`;
-    return `${options.tls === undefined ? 'ws' : 'wss'}://${dialable(options.host, options.family)}:${where.port}`;
+    const { host, family, tls } = this.options;
+    // A name may be looked up as an IPv4 address, which nobody listens on then.
+    const onlySix = family === 6 && (host ?? '::') === '::';
+    return listeningUrl(this.where, tls !== undefined, onlySix ? '::1' : host);
   }
 }
 
@@ -330,14 +334,6 @@ class Securing implements Wakeable {
 /** No two connections to one listener have the same peer address and port at a time. */
 function keyOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
-}
-
-/** How to reach a listener on `host` from this machine. */
-function dialable(host: string | undefined, family: 4 | 6 | undefined): string {
-  if (host === '0.0.0.0' || (host === undefined && family === 4)) return '127.0.0.1';
-  if (host === undefined && family === 6) return '[::1]';
-  if (host === undefined || host === '::') return 'localhost';
-  return isIP(host) === 6 ? `[${host}]` : host;
 }
 
 function ignore(): void {}

@@ -14,6 +14,8 @@ export class ServerEndpoint<Context = unknown> extends Endpoint {
   /** From 1 upwards: no other connection of this server has or gets it. */
   readonly number: number;
   private readonly registry: Registry;
+  /** Others may have its address and port too. */
+  private readonly shares: boolean;
 
   /** @internal */
   constructor(
@@ -23,21 +25,25 @@ export class ServerEndpoint<Context = unknown> extends Endpoint {
     environment: Environment,
     host: Host,
     registry: Registry,
+    shares = false,
   ) {
     super(connection, transport, settings, environment, host);
     this.registry = registry;
+    this.shares = shares;
     this.number = registry.nextNumber();
   }
 
   /**
-   * The peer's address as a URL: `ws://192.0.2.1:50000`, `wss://[2001:db8::1]:50000`, with `wss` where this server ends TLS. On
-   * a UNIX socket, where peers have no address, `ws+unix:#` and the number.
+   * The peer's address as a URL: `ws://192.0.2.1:50000`, `wss://[2001:db8::1]:50000`, with `wss` where this server ends TLS. Over
+   * HTTP/2, where several share one, `#` and the number follow. On a UNIX socket, where peers have no address, `ws+unix:#` and the
+   * number.
    */
   get id(): string {
     const { remoteAddress, remotePort, secure } = this;
     if (remoteAddress === null) return `ws+unix:#${this.number}`;
     const address = canonicalAddress(remoteAddress);
-    return `${secure ? 'wss' : 'ws'}://${address.includes(':') ? `[${address}]` : address}:${remotePort}`;
+    const host = address.includes(':') ? `[${address}]` : address;
+    return `${secure ? 'wss' : 'ws'}://${host}:${remotePort}${this.shares ? `#${this.number}` : ''}`;
   }
 
   /** The topics that it is subscribed to now. */

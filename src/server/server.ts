@@ -17,9 +17,9 @@ import type { ServerEndpoint } from './server-endpoint.ts';
 
 /** Where connections come from: a listener of our own, or somebody's http server. */
 export interface Source {
-  /** As `net.Server.address()` gives it; null while it does not listen. */
+  /** As `net.Server.address()` gives it; null while somebody else's server does not listen. A listener of ours keeps it. */
   address(): AddressInfo | string | null;
-  /** `ws://host:port`, `wss://host:port` or `ws+unix:/path`; empty while it does not listen. */
+  /** `ws://host:port`, `wss://host:port` or `ws+unix:/path`; empty while there is no address. */
   readonly url: string;
   /** No new connections are taken; resolves when there are none left. Called once. */
   stop(): Promise<void>;
@@ -88,12 +88,15 @@ export class Server<Context = unknown> implements AsyncDisposable {
     return typeof address === 'string' ? address : null;
   }
 
-  /** `ws://host:port`, `wss://host:port` or `ws+unix:/path`, for `connect` on this machine; empty while it does not listen. */
+  /** `ws://host:port`, `wss://host:port` or `ws+unix:/path`, for `connect` on this machine; empty while there is no address. */
   get url(): string {
     return this.source.url;
   }
 
-  /** Where the server listens, as `net.Server.address()` tells it. */
+  /**
+   * Where the server listens, as `net.Server.address()` tells it. That of `serve` stays when it is closed; one that is attached has
+   * none while its http server does not listen.
+   */
   address(): ReturnType<Source['address']> {
     return this.source.address();
   }

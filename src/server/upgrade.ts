@@ -3,6 +3,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { UsageError } from '../errors.ts';
 import { Attachment, gateFor } from './attachment.ts';
 import type { Gate } from './gate.ts';
 import { Junction, type Taker } from './junction.ts';
@@ -21,7 +22,7 @@ export type UpgradeServer = HttpServer | HttpsServer;
  * paths.
  *
  * @throws UsageError naming the option that is unknown or wrong; also when another on this server has one of the `paths`, or
- *   has none either
+ *   has none either, and for a server of HTTP/2 alone
  * @example
  * const http = createServer((request, response) => response.end('hello\n'));
  * const server = attach(http, { paths: '/chat' }, (socket) => {
@@ -49,7 +50,23 @@ export function attachAs<Context = unknown>(
   handler?: Handler<Context>,
 ): Server<Context> {
   const gate = gateFor(httpServer, 'node:http or node:https', options, handler, who);
+  checkUpgrades(httpServer, who);
   return new Server<Context>(gate, new UpgradeAttachment(gate, httpServer, who));
+}
+
+/**
+ * Of the servers of node:http2 only those that take HTTP/1.1 too have a timeout for its heads.
+ *
+ * @throws UsageError unless the server can ever hear of an upgrade
+ * @internal
+ */
+export function checkUpgrades(server: UpgradeServer, who: string): void {
+  if (!('updateSettings' in server) || server.headersTimeout !== undefined) return;
+  throw new UsageError(
+    'INVALID_ARGUMENT',
+    `${who}: this server speaks HTTP/2 alone, which has no upgrades: attach to it with sansocket/transport/http2, or make it ` +
+      'with createSecureServer({ allowHTTP1: true })',
+  );
 }
 
 /** What is attached to one http server, perhaps beside others. */

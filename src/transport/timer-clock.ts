@@ -102,7 +102,13 @@ export class TimerClock implements Clock {
         next = slot;
       }
     }
-    for (const task of due) task.wake();
-    if (next < this.armed && this.slots.size > 0) this.arm(next);
+    // Whoever throws stops no deadline of the others: what comes later is armed before, and what was due too is due again.
+    if (next < Number.POSITIVE_INFINITY) this.arm(next);
+    let woken = 0;
+    try {
+      while (woken < due.length) due[woken++]!.wake();
+    } finally {
+      for (; woken < due.length; woken++) this.schedule(due[woken]!, now);
+    }
   }
 }

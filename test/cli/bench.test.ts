@@ -48,6 +48,20 @@ describe('bench', () => {
     await server.close();
   });
 
+  test('a server that falls silent does not shorten the time', async () => {
+    const server = await serve({ port: 0, host: '127.0.0.1' }, (socket) => {
+      let answers = 0;
+      socket.on('message', ({ data }) => void (answers++ === 0 && socket.send(data)));
+    });
+    const { code, stdout } = await cli(['bench', server.url, '-c', '1', '-d', '200ms', '--json']);
+    expect(code).toBe(0);
+    const { messages, elapsed } = JSON.parse(stdout);
+    expect(messages).toBe(1);
+    // What is reported, not what it took: a timer may be a millisecond early.
+    expect(elapsed).toBeGreaterThanOrEqual(199);
+    await server.close();
+  });
+
   test('an interrupt ends it with what was measured', async () => {
     const server = await echoServer();
     const command = new Command(['bench', server.url, '-c', '1', '-d', '1h', '--json'], { input: null });

@@ -57,7 +57,7 @@ describe('seed 108: in a pipe', () => {
   test('what is not UTF-8 is no text', async () => {
     const { code, stderr } = await cli(['connect', server.url], { input: Buffer.from([0xff, 10]) });
     expect(code).toBe(2);
-    expect(stderr).toContain('not UTF-8');
+    expect(stderr).toContain('not UTF-8: add --binary');
   });
 
   test('--message is sent instead of the input, in order', async () => {
@@ -121,6 +121,16 @@ describe('seed 108: in a pipe', () => {
       stderr: 'closed 4000 (a private code of the application) "enough"\n',
     });
     await strict.close();
+  });
+
+  test('wss: where nobody speaks TLS', async () => {
+    const server = await echoServer();
+    const { code, stderr } = await cli(['connect', server.url.replace('ws:', 'wss:'), '-m', 'x']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'error: no connection could be made: what answers there does not speak TLS: is it ws: or http:?\n',
+    });
+    await server.close();
   });
 
   test('wss: --ca proves the server, --insecure does without', async () => {

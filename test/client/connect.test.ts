@@ -103,11 +103,17 @@ describe('the request', () => {
     ['unknown option', 'ws://127.0.0.1:9', { protocol: 'x' }],
     ['unknown event', 'ws://127.0.0.1:9', { on: { mesage: () => {} } }],
     ['listener that is none', 'ws://127.0.0.1:9', { on: { message: true } }],
+    ['listener to messages', 'ws://127.0.0.1:9', { delivery: 'fragment', on: { message() {} } }],
+    ['listener to fragments', 'ws://127.0.0.1:9', { on: { fragment() {} } }],
     ['compression', 'ws://127.0.0.1:9', { compression: 1 }],
     ['option of servers', 'ws://127.0.0.1:9', { plainRequests: 'ask' }],
     ['tls without TLS', 'ws://127.0.0.1:9', { tls: {} }],
     ['two sockets', 'ws+unix:/a', { socketPath: '/b' }],
+    ['family of a UNIX socket', 'ws+unix:/a', { family: 4 }],
+    ['local address of one', 'ws://a.test', { socketPath: '/a', localAddress: '127.0.0.1' }],
+    ['choice of families for one', 'ws+unix:/a', { autoSelectFamily: false }],
     ['no URL', 7 as never, {}],
+    ['URL that cannot even be printed', Object.create(null) as never, {}],
   ])('T59: a %s that cannot be is a UsageError, and nothing is dialled', async (_, url, options) => {
     const failed = await connect(url, options as ConnectOptions).catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(UsageError);

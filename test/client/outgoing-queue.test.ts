@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { OutgoingQueue, type QueueOptions } from '../../src/client/outgoing-queue.ts';
 import { UsageError } from '../../src/errors.ts';
 
-function queueOf(options: QueueOptions | null): OutgoingQueue {
-  const queue = new OutgoingQueue();
+function queueOf(options: QueueOptions | null, told: unknown[] = []): OutgoingQueue {
+  const queue = new OutgoingQueue(({ data }) => told.push(data));
   queue.configure(options, 'queue');
   return queue;
 }
@@ -34,12 +34,13 @@ describe('T86: what waits for a connection', () => {
   });
 
   test('makes room by losing the oldest, if one says so', () => {
-    const queue = queueOf({ maxMessages: 2, maxBytes: 6, overflow: 'drop-oldest' });
+    const told: unknown[] = [];
+    const queue = queueOf({ maxMessages: 2, maxBytes: 6, overflow: 'drop-oldest' }, told);
     for (const text of ['1', '2', '3']) expect(push(queue, text)).toBe(true);
     expect(push(queue, '123456')).toBe(true);
     // What could never fit does not empty the queue first.
     expect(push(queue, '1234567')).toBe(false);
-    expect([takeAll(queue), queue.dropped]).toEqual([['123456'], 3]);
+    expect([takeAll(queue), queue.dropped, told]).toEqual([['123456'], 3, ['1', '2', '3']]);
   });
 
   test('is a copy: bytes may be used again', () => {

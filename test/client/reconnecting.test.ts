@@ -28,6 +28,17 @@ function watched(options: Record<string, unknown> = {}) {
   return { client, log };
 }
 
+/** What it tells to be lost. */
+function dropsOf(client: Reconnecting<object>, log: string[] = []): unknown[] {
+  const dropped: unknown[] = [];
+  client.on('drop', ({ data, payloadSize }) => {
+    expect(payloadSize).toBe(data.length);
+    dropped.push(data);
+    log.push(`drop ${data}`);
+  });
+  return dropped;
+}
+
 const serverSide = () => [...world.lines][0]!.server;
 
 describe('seed 36: create, start, stop, clear', () => {
@@ -272,8 +283,8 @@ describe('seed 38, 40: connecting again', () => {
     serverSide().send('12345');
     await world.clock.run(60_000);
     expect([client.state, world.arrivals.length]).toEqual(['stopped', 1]);
-    expect(log[1]).toMatch(/^error FRAME_TOO_BIG null 1 null/);
-    expect(log.at(-1)).toBe('stop FRAME_TOO_BIG');
+    expect(log[1]).toMatch(/^error MESSAGE_TOO_BIG null 1 null/);
+    expect(log.at(-1)).toBe('stop MESSAGE_TOO_BIG');
   });
 
   test('trap 27: what we closed ourselves is not made again, by stop or on the socket', async () => {
@@ -715,7 +726,8 @@ describe('seed 24, 41: what is told', () => {
     const client = world.client({
       onEvent: (from, event) => {
         expect(from).toBe(client);
-        seen.push(event.type === 'stop' ? 'stop' : `${EventNumber[event.type]} ${event.type}`);
+        const { type } = event;
+        seen.push(type === 'stop' || type === 'drop' ? type : `${EventNumber[type]} ${type}`);
       },
     });
     clients.push(client);
@@ -748,6 +760,33 @@ describe('seed 24, 41: what is told', () => {
     serverSide().send('abc');
     await world.clock.run(10);
     expect(seen).toEqual(['fragment', 3]);
+  });
+
+  test('seed 35: who listens to what is not delivered hears so at once, and not at the next connection', async () => {
+    const wrong = { code: 'INVALID_STATE', message: expect.stringContaining("delivery: 'fragment'") };
+    expect(() => world.client({ on: { fragment() {} } })).toThrow(expect.objectContaining(wrong));
+    const { client } = watched();
+    expect(() => client.on('fragment', () => {})).toThrow(expect.objectContaining(wrong));
+    expect(() => client.configure({ delivery: 'fragment' })).toThrow(/'delivery' .* listener for 'message'/);
+    void client.start();
+    await world.clock.run(10);
+    expect(client.state).toBe('open');
+    void client.stop();
+    await world.clock.run(10_000);
+
+    const bare = world.client({});
+    clients.push(bare);
+    const off = bare.on('message', () => {});
+    off();
+    bare.configure({ delivery: 'fragment' });
+    expect(() => bare.on('message', () => {})).toThrow("delivery: 'message'");
+    const pieces: number[] = [];
+    bare.on('fragment', ({ data }) => pieces.push(data.length));
+    void bare.start();
+    await world.clock.run(10);
+    serverSide().send('abc');
+    await world.clock.run(10);
+    expect(pieces).toEqual([3]);
   });
 
   test('seed 34, 111: data of the application, and counters over all connections', async () => {
@@ -913,6 +952,117 @@ describe('T86: what is sent while there is no connection', () => {
       expect(world.received).toEqual(Array.from({ length: 100 }, (_, i) => `message ${i}`));
       expect(client.info.droppedMessages).toBe(0);
     }
+  });
+
+  test.each(['close', 'refuse'])(
+    'stop sends a queue beyond maxBufferedAmount as it is taken, overflow: %s',
+    async (overflow) => {
+      const { client, log } = watched({ maxBufferedAmount: 500, overflow });
+      const dropped = dropsOf(client);
+      world.link = { window: 64, latency: 5 };
+      void client.start();
+      for (let i = 0; i < 100; i++) client.send(`message ${i}`);
+      await world.clock.run(15);
+      const stopped = client.stop(4001, 'done');
+      expect(client.send('late')).toMatchObject({ success: false, code: 'not-open' });
+      expect(client.stop()).toBe(stopped);
+      await world.clock.run(4_000);
+      expect(await stopped).toMatchObject({ code: 4001, reason: 'done', clean: true });
+      expect(world.received).toEqual(Array.from({ length: 100 }, (_, i) => `message ${i}`));
+      expect([dropped, client.info.droppedMessages, log]).toEqual([
+        [],
+        0,
+        ['open 0', 'close 4001 done true null', 'stop null'],
+      ]);
+    },
+  );
+
+  test('stop waits no longer than closeTimeout for a server that reads too slowly, or not at all: each message is told', async () => {
+    for (const reads of ['slowly', 'not at all']) {
+      world.received.length = 0;
+      const { client, log } = watched({ highWaterMark: 50, closeTimeout: 1_000 });
+      const dropped = dropsOf(client, log);
+      world.link = { window: 64, latency: 200 };
+      world.onLine = ({ server }) => {
+        if (reads === 'not at all') server.pause();
+      };
+      void client.start();
+      const sent = Array.from({ length: 100 }, (_, i) => `message ${i}`);
+      for (const each of sent) expect(client.send(each).success).toBe(true);
+      while (client.state !== 'open') await world.clock.run(10);
+      const stopped = client.stop();
+      await world.clock.run(900);
+      expect([client.state, dropped]).toEqual(['stopping', []]);
+      await world.clock.run(60_000);
+      await stopped;
+      const handed = client.statistics.messagesSent;
+      // Handed over, in order, or told: nothing is neither, and nothing both.
+      expect(dropped).toEqual(sent.slice(handed));
+      expect(dropped.length).toBeGreaterThan(10);
+      expect(world.received).toEqual(sent.slice(0, world.received.length));
+      expect(world.received.length).toBeLessThanOrEqual(handed);
+      expect([client.info.droppedMessages, log.at(-1)]).toEqual([dropped.length, 'stop null']);
+      for (const { server } of [...world.lines]) server.terminate();
+    }
+  });
+
+  test('a connection that is lost while stop sends takes the rest along, and that is told', async () => {
+    const { client, log } = watched({ highWaterMark: 50 });
+    const dropped = dropsOf(client, log);
+    world.link = { window: 64, latency: 50 };
+    void client.start();
+    for (let i = 0; i < 50; i++) client.send(`message ${i}`);
+    await world.clock.run(200);
+    const stopped = client.stop();
+    await world.clock.run(100);
+    world.cutAll();
+    await world.clock.run(1_000);
+    expect(await stopped).toMatchObject({ code: 1006 });
+    expect(dropped.length + client.statistics.messagesSent).toBe(50);
+    expect(log.slice(0, 3)).toEqual(['open 0', 'error TRANSPORT_FAILED null 0 null', 'close 1006  false null']);
+    expect([log[3], log.at(-1)]).toEqual([`drop message ${50 - dropped.length}`, 'stop null']);
+  });
+
+  test('what makes room, or waits when the client stops, is told; after clear() nothing is', async () => {
+    world.treatment = 'down';
+    const { client, log } = watched({ queue: { maxMessages: 2, overflow: 'drop-oldest' } });
+    const dropped = dropsOf(client, log);
+    void client.start();
+    for (const text of ['a', 'b', 'c']) client.send(text);
+    client.send(Uint8Array.of(1, 2));
+    await world.clock.settle();
+    expect(dropped).toEqual(['a', 'b']);
+    await client.stop();
+    expect(dropped).toEqual(['a', 'b', 'c', Uint8Array.of(1, 2)]);
+    expect(log).toEqual(['drop a', 'drop b', 'drop c', 'drop 1,2', 'stop null']);
+    void client.start();
+    client.send('d');
+    await client.clear();
+    await world.clock.settle();
+    expect([dropped.length, client.info.droppedMessages]).toEqual([4, 5]);
+  });
+
+  test('what is dropped while nobody listens is kept for nobody, and only counted', async () => {
+    world.treatment = 'down';
+    const { client, log } = watched({ queue: { maxMessages: 2, overflow: 'drop-oldest' } });
+    void client.start();
+    for (const text of ['a', 'b', 'c']) client.send(text);
+    // In the same turn: it hears of what follows.
+    const dropped = dropsOf(client, log);
+    client.send('d');
+    await world.clock.settle();
+    expect([dropped, client.info.droppedMessages]).toEqual([['b'], 2]);
+  });
+
+  test('a listener that sends again what was dropped does not hold up the world', async () => {
+    world.treatment = 'down';
+    const { client } = watched({ queue: { maxMessages: 2, overflow: 'drop-oldest' } });
+    let times = 0;
+    client.on('drop', ({ data }) => void (times++ < 10 && client.send(data)));
+    void client.start();
+    for (const text of ['a', 'b', 'c']) client.send(text);
+    await world.clock.settle();
+    expect([times, client.info.queuedMessages, client.info.droppedMessages]).toEqual([11, 2, 11]);
   });
 
   test('what is sent when the transport is gone, and a paused socket has not told, goes to the next connection', async () => {

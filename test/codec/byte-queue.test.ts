@@ -34,6 +34,21 @@ describe('ByteQueue', () => {
     expect(queue.advance()).toBe(false);
   });
 
+  it('small chunks before and behind a large one stay in order', () => {
+    const queue = new ByteQueue();
+    const sizes = [1, 10, 5_000, 10, 5_000, 5_000, 3];
+    for (const [i, size] of sizes.entries()) queue.push(filled(size, i), size, false);
+    expect(drain(queue).bytes).toEqual(sizes.flatMap((size, i) => [...filled(size, i)]));
+  });
+
+  it('an empty chunk that would have to wait is nothing to wait for', () => {
+    const queue = new ByteQueue();
+    queue.push(filled(1), 1, false);
+    for (let i = 0; i < 3; i++) queue.push(filled(5), 0, true);
+    queue.position = 1;
+    expect(queue.advance()).toBe(false);
+  });
+
   it('takes only the first `length` bytes of a chunk', () => {
     const queue = new ByteQueue();
     queue.push(filled(10), 4, false);
@@ -96,6 +111,14 @@ describe('ByteQueue', () => {
     expect([queue.borrowed, queue.length]).toEqual([false, 15]);
     expect(queue.bytes.buffer.byteLength).toBe(15);
     expect(drain(queue).bytes).toEqual([...filled(20).subarray(5)]);
+  });
+
+  it('a chunk behind a lent one is no loan', () => {
+    const queue = new ByteQueue();
+    queue.push(filled(20), 20, true);
+    queue.push(filled(20), 20, true);
+    queue.position = 20;
+    expect([queue.borrowed, queue.advance(), queue.borrowed]).toEqual([true, true, false]);
   });
 
   it('keep() holds nothing of a chunk that is read, and leaves one that is no loan alone', () => {

@@ -50,3 +50,9 @@ describe('closeCodeText', () => {
     }
   });
 });
+
+it('names that every object has are no codes', () => {
+  for (const name of ['constructor', '__proto__', 'toString'] as unknown as number[]) {
+    expect(closeCodeText(name)).toBe('not a valid close code');
+  }
+});

@@ -119,3 +119,10 @@ describe('encodeClosePayload', () => {
     expect(() => encodeClosePayload(code, reason)).toThrow(text);
   });
 });
+
+test('a reason is measured in octets of UTF-8, not in characters', () => {
+  expect(encodeClosePayload(1000, 'x'.repeat(123)).length).toBe(125);
+  for (const reason of ['x'.repeat(124), 'é'.repeat(62), 'é'.repeat(123), '€'.repeat(42)]) {
+    expect(() => encodeClosePayload(1000, reason)).toThrow(UsageError);
+  }
+});

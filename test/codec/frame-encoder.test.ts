@@ -2,7 +2,22 @@
 import { expect, test } from 'vitest';
 import { headerSize, writeHeader } from '../../src/codec/frame-encoder.ts';
 
-const LENGTHS = [0, 1, 125, 126, 255, 256, 65_535, 65_536, 2 ** 24, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1];
+const LENGTHS = [
+  0,
+  1,
+  125,
+  126,
+  255,
+  256,
+  65_535,
+  65_536,
+  2 ** 24,
+  2 ** 32 - 1,
+  2 ** 32,
+  2 ** 32 + 1,
+  2 ** 41,
+  2 ** 53 - 1,
+];
 
 test('§5.2: each length in its shortest form, to the octet', () => {
   for (const length of LENGTHS) {

@@ -182,3 +182,38 @@ describe('copyMasked', () => {
     }
   });
 });
+
+describe('many arrays over one buffer', () => {
+  it('by turns: every one is masked where it lies, whichever was before it', () => {
+    const buffer = new ArrayBuffer(1_003);
+    const octets = octetsOf(KEY);
+    const views = [0, 1, 2, 3, 7, 500].map((offset) => new Uint8Array(buffer, offset, 400));
+    const whole = new Uint8Array(buffer);
+    for (let round = 0; round < 60; round++) {
+      const view = views[(round * 5) % 6]!;
+      const from = view.byteOffset + (round % 9);
+      whole.set(pattern(1_003));
+      const expected = whole.slice();
+      naive(expected, from, view.byteOffset + 400, octets, round & 3);
+      applyMask(view, round % 9, 400, KEY, round & 3);
+      if (!same(whole, expected)) expect.fail(`round ${round}`);
+    }
+  });
+
+  it('and the buffer has grown: the words that were remembered end too early', () => {
+    const Resizable = ArrayBuffer as unknown as new (
+      length: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize(length: number): void };
+    const buffer = new Resizable(64, { maxByteLength: 400 });
+    const octets = octetsOf(KEY);
+    for (const length of [64, 64, 400, 400]) {
+      buffer.resize(length);
+      const bytes = new Uint8Array(buffer, 0, length);
+      const expected = bytes.slice();
+      naive(expected, 0, length, octets, 1);
+      applyMask(bytes, 0, length, KEY, 1);
+      expect(same(bytes, expected)).toBe(true);
+    }
+  });
+});

@@ -223,3 +223,126 @@ describe('the pool', () => {
     expect(memory.pooled(70_000_000)).not.toBe(huge);
   });
 });
+
+describe('the memory of a process', () => {
+  it('is one for each allocator', () => {
+    const allocate = (size: number) => new Uint8Array(size);
+    expect(Memory.of(allocate)).toBe(Memory.of(allocate));
+    expect(Memory.of(allocate)).not.toBe(Memory.of((size) => new Uint8Array(size)));
+    expect(Memory.shared).not.toBe(Memory.of(allocate));
+    expect([...Memory.shared.copy(filled(20), 3, 9)]).toEqual([...filled(20).subarray(3, 9)]);
+  });
+
+  it('knows whom to ask for a buffer: its pooled one, nobody for a volatile one, and none of the others', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const pooled = memory.pooled(100);
+    const volatile = [new ArrayBuffer(8), new ArrayBuffer(8)];
+    for (const buffer of [...volatile, ...volatile, volatile[1]!]) memory.markVolatile(buffer);
+    expect(memory.lender(pooled.bytes.buffer)).toBe(pooled);
+    expect(volatile.map((buffer) => memory.lender(buffer))).toEqual([null, null]);
+    expect(memory.lender(new ArrayBuffer(8))).toBe(undefined);
+  });
+});
+
+describe('a payload for keeps, at the borders', () => {
+  it('is a view where it pins no more than a copy would, or twice itself, and a copy beyond', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    for (const [size, most] of [
+      [64, 4_096],
+      [65, 16_384],
+      [512, 16_384],
+      [513, 65_536],
+      [16_384, 65_536],
+      [40_000, 80_000],
+    ] as const) {
+      for (const [length, isView] of [
+        [most, true],
+        [most + 1, false],
+      ] as const) {
+        const bytes = filled(length);
+        expect(memory.keep(bytes, 1, 1 + size).buffer === bytes.buffer, `${size} of ${length}`).toBe(isView);
+        // The array may be short: what is behind it counts.
+        const part = new Uint8Array(bytes.buffer, 0, size);
+        expect(memory.keep(part, 0, size).buffer === bytes.buffer).toBe(isView);
+      }
+    }
+  });
+
+  it('copied, lies in the slab of its size; a large one by itself', () => {
+    for (const [size, slab] of [
+      [1, 4_096],
+      [64, 4_096],
+      [65, 16_384],
+      [512, 16_384],
+      [513, 65_536],
+      [16_384, 65_536],
+      [16_385, 16_385],
+    ] as const) {
+      const memory = new Memory((size) => new Uint8Array(size));
+      expect(memory.copy(filled(size), 0, size).buffer.byteLength).toBe(slab);
+    }
+  });
+
+  it('fills its slab to the last octet before there is another, where an allocator puts it', () => {
+    let made = 0;
+    const memory = new Memory((size) => {
+      made++;
+      return new Uint8Array(new ArrayBuffer(size + 30), 20, size);
+    });
+    const bytes = filled(64);
+    const kept = Array.from({ length: 3 * 64 }, () => memory.copy(bytes, 0, 64));
+    expect(made).toBe(3);
+    for (const { byteOffset } of kept) expect(byteOffset).toBeGreaterThanOrEqual(20);
+    kept[0]!.fill(0);
+    for (const each of kept.slice(1)) expect(each).toEqual(bytes);
+  });
+});
+
+describe('the pool, to the octet', () => {
+  const ground = new ArrayBuffer(33_554_432);
+  const pool = () => new Memory((size) => new Uint8Array(ground, 0, size));
+
+  it('never gives out what is too small, whichever came back last', () => {
+    for (let there = 1; there <= 40; there++) {
+      for (let asked = 1; asked <= 40; asked++) {
+        const memory = pool();
+        memory.pooled(4_096 * there).release();
+        const { length } = memory.pooled(4_096 * asked).bytes;
+        if (length < 4_096 * asked) expect.fail(`${length} for ${asked} pages, where ${there} came back`);
+      }
+    }
+  });
+
+  // Buffers are compared by `===`: to print the difference of two takes minutes.
+  it('forgets nothing while it is not full, however often a buffer comes and goes', () => {
+    const memory = pool();
+    const [rare, often] = [memory.pooled(8_192), memory.pooled(16_777_216)];
+    rare.release();
+    for (let i = 0; i < 10; i++) {
+      often.release();
+      expect(memory.pooled(16_777_216) === often).toBe(true);
+    }
+    expect(memory.pooled(8_192) === rare).toBe(true);
+  });
+
+  it('is full with 64 MiB, not before; then it forgets all, and fills anew', () => {
+    const HALF = 33_554_432;
+    const memory = pool();
+    for (let round = 0; round < 3; round++) {
+      const [first, second, page] = [memory.pooled(HALF), memory.pooled(HALF), memory.pooled(4_096)];
+      first.release();
+      second.release();
+      expect([memory.pooled(HALF) === second, memory.pooled(HALF) === first]).toEqual([true, true]);
+      page.release();
+      first.release();
+      // The page makes it one too many: what is there is forgotten.
+      second.release();
+      expect([memory.pooled(HALF) === second, memory.pooled(HALF) === first]).toEqual([true, false]);
+      const [other, more] = [memory.pooled(4_096), memory.pooled(8_192)];
+      expect(other === page).toBe(false);
+      other.release();
+      more.release();
+      expect([memory.pooled(8_192) === more, memory.pooled(4_096) === other]).toEqual([true, true]);
+    }
+  });
+});

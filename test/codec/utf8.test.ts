@@ -328,3 +328,65 @@ describe('pureText', () => {
     );
   });
 });
+
+describe('a validator', () => {
+  it('begins anew after reset(), whatever it was in the middle of', () => {
+    const validator = new Utf8Validator();
+    for (const [bytes, good] of [
+      [[0xe2, 0x82], true],
+      [[0xff], false],
+      [[0x61], true],
+    ] as const) {
+      expect(validator.push(Uint8Array.from(bytes), 0, bytes.length)).toBe(good);
+      validator.reset();
+      expect(validator.complete).toBe(true);
+    }
+    expect(validator.push(Uint8Array.of(0xac), 0, 1)).toBe(false);
+  });
+
+  it('is cloned with what it has seen, and each goes on by itself', () => {
+    const validator = new Utf8Validator();
+    validator.push(Uint8Array.of(0xe2, 0x82), 0, 2);
+    const copy = validator.clone();
+    expect([copy.complete, copy.push(Uint8Array.of(0xac), 0, 1), copy.complete]).toEqual([false, true, true]);
+    expect([validator.complete, validator.push(Uint8Array.of(0x41), 0, 1)]).toEqual([false, false]);
+  });
+});
+
+describe('at every place', () => {
+  const verdicts = (bytes: Uint8Array, start: number, end: number) => {
+    const validator = new Utf8Validator();
+    const whole = validator.push(bytes, start, end) && validator.complete;
+    return [pureText.isValid(bytes, start, end), pureText.decode(bytes, start, end) !== null, whole];
+  };
+
+  it('one bad octet among many good ones is found', () => {
+    for (const filler of [0x00, 0x61]) {
+      for (let length = 1; length <= 20; length++) {
+        for (let at = 0; at < length; at++) {
+          for (const bad of [0x80, 0xff]) {
+            const bytes = new Uint8Array(length).fill(filler);
+            bytes[at] = bad;
+            expect(verdicts(bytes, 0, length), `${bad} at ${at} of ${length}`).toEqual([false, false, false]);
+          }
+        }
+      }
+    }
+  });
+
+  it('a code point that ends with the range is whole, and one that is cut there is not, whatever lies behind', () => {
+    for (const text of ['é', '€', '\u{1f600}']) {
+      for (const before of ['', 'a', 'abcdefghi', 'é']) {
+        const bytes = new TextEncoder().encode(`${before}${text}${text}`);
+        const size = new TextEncoder().encode(text).length;
+        const start = new TextEncoder().encode(before).length;
+        for (const from of [0, start]) {
+          expect(verdicts(bytes, from, start + size)).toEqual([true, true, true]);
+          for (let cut = 1; cut < size; cut++) {
+            expect(verdicts(bytes, from, start + cut)).toEqual([false, false, false]);
+          }
+        }
+      }
+    }
+  });
+});

@@ -49,6 +49,10 @@ describe('the body of a refusal', () => {
       });
     }
     expect(refused([join(lines('Content-Length: 0'), bytesOf('hello'))])).toMatchObject({ early: true, body: '' });
+    // Known with the head alone.
+    expect(refused([head(['HTTP/1.1 204 No Content'])])).toMatchObject({ early: true, body: '' });
+    expect(refused([lines('Content-Length: 0')])).toMatchObject({ early: true, body: '' });
+    expect(refused([lines('Content-Length: 1')])).toMatchObject({ early: false, body: '' });
   });
 
   it('in chunks is decoded, and whole with its last chunk, wherever it is cut', () => {
@@ -59,6 +63,19 @@ describe('the body of a refusal', () => {
     }
     const cutOff = join(lines('Transfer-Encoding: chunked'), bytesOf('3\r\nhel\r\n2\r\nl'));
     expect(refused([cutOff])).toMatchObject({ early: false, body: 'hell' });
+  });
+
+  it('that only looks like chunks is as long as it says', () => {
+    const body = '0\r\n\r\nmore';
+    const pieces = [lines(`Content-Length: ${body.length}`), bytesOf(body.slice(0, 5)), bytesOf(body.slice(5))];
+    expect(refused(pieces.slice(0, 2)).early).toBe(false);
+    expect(refused(pieces)).toMatchObject({ early: true, body });
+  });
+
+  it('is no reason any more once the application has closed', () => {
+    const subject = client().feed(lines('Content-Length: 5'), bytesOf('he'));
+    subject.connection.close(0);
+    expect(subject.end().closed.error).toMatchObject({ code: 'TERMINATED' });
   });
 
   it('T03: is kept up to 64 KiB, whatever is announced', () => {
@@ -137,5 +154,63 @@ describe('while a client is opening', () => {
     expect(() => connection.ping(0)).toThrow(UsageError);
     expect(() => connection.pong()).toThrow(UsageError);
     expect(connection.nextPingPayload().length).toBe(0);
+  });
+});
+
+describe('what a client cannot do with', () => {
+  const target = { host: 'server.example.com', target: '/' };
+
+  it('§5.3: no randomness', () => {
+    expect(() => new ClientConnection(target, {}, 0)).toThrow(UsageError);
+    expect(() => new ClientConnection(target, { platform: {} }, 0)).toThrow('give platform.random');
+  });
+
+  const wrong: readonly (readonly [name: string, answer: (key: string) => Uint8Array, code: string])[] = [
+    ['a header line that is none', (key) => response(key, {}, ['no colon']), 'HEADER_INVALID'],
+    ['another version', (key) => response(key, { line: 'HTTP/1.0 101 OK' }), 'STATUS_LINE_INVALID'],
+    ['no status line', (key) => response(key, { line: 'SSH-2.0-OpenSSH_9.6' }), 'STATUS_LINE_INVALID'],
+    ['an Upgrade to something else', (key) => response(key, { Upgrade: 'Upgrade: h2c' }), 'RESPONSE_UPGRADE_INVALID'],
+    ['the accept of another key', () => response(`${'A'.repeat(22)}==`), 'ACCEPT_MISMATCH'],
+    [
+      'a subprotocol that was not offered',
+      (key) => response(key, {}, ['Sec-WebSocket-Protocol: chat']),
+      'SUBPROTOCOL_UNREQUESTED',
+    ],
+    [
+      'an extension that was not offered',
+      (key) => response(key, {}, ['Sec-WebSocket-Extensions: x-other']),
+      'EXTENSION_UNREQUESTED',
+    ],
+    [
+      'a parameter that was not offered',
+      (key) => response(key, {}, ['Sec-WebSocket-Extensions: x-add; key=4']),
+      'EXTENSION_UNREQUESTED',
+    ],
+  ];
+  it.each(wrong)('§4.1: %s', (_, answer, code) => {
+    for (const cut of [0, 20]) {
+      const subject = client({}, { extensions: [add] });
+      const bytes = answer(subject.key);
+      const sent = subject.wire.length;
+      subject.feed(bytes.subarray(0, cut), bytes.subarray(cut));
+      expect([subject.types, subject.connection.outgoingEnded, subject.wire.length]).toEqual([[], true, sent]);
+      const { error } = subject.end().closed;
+      expect(error).toBeInstanceOf(HandshakeError);
+      expect(error).toMatchObject({ code, status: 0 });
+    }
+  });
+});
+
+describe('a request that was not written yet', () => {
+  it('does not keep a connection that failed, however late it is reported', () => {
+    const settings = { platform: { random: seeded() } };
+    const connection = new ClientConnection({ host: 'a', target: '/' }, settings, 0);
+    const size = join(...connection.takeOutgoing()).length;
+    connection.receive(head(['HTTP/1.0 101 Switching Protocols']), 0);
+    expect(connection.nextEvent()).toBe(null);
+    connection.outgoingWritten(size, 0);
+    expect([connection.phaseName, connection.bufferedAmount]).toEqual(['failing', 0]);
+    connection.receiveEnd(0);
+    expect(connection.nextEvent()).toMatchObject({ type: 'closed', error: { code: 'STATUS_LINE_INVALID' } });
   });
 });

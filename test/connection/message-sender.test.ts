@@ -7,7 +7,7 @@ import { Settings } from '../../src/connection/options.ts';
 import { Outgoing } from '../../src/connection/outgoing.ts';
 import { TransformChain } from '../../src/extension/chain.ts';
 import type { PayloadTransform } from '../../src/extension/extension.ts';
-import { bytesOf, join, pattern, readFrames, textOf } from '../rfc6455/support.ts';
+import { bytesOf, join, open, pattern, readFrames, textOf } from '../rfc6455/support.ts';
 
 /** Turns every bit round; throws while `broken`. */
 class Flip implements PayloadTransform {
@@ -140,4 +140,97 @@ it('a fragmented message is of one kind, is UTF-8 as a whole, and others wait fo
     [true, 0],
     [false, 2],
   ]);
+});
+
+describe('a cap on what is unsent', () => {
+  it('is asked before a message and before its first fragment, not in the middle of one', () => {
+    const outgoing = new Outgoing(Memory.shared, pureText, null);
+    const sender = new MessageSender(outgoing, Settings.from({ maxBufferedAmount: 10 }), null);
+    sender.fragment('binary', pattern(20), false, true);
+    expect(sender.fragment('binary', pattern(20), true, true)).toBe(22);
+    for (const full of [
+      () => sender.text('a', undefined),
+      () => sender.text(bytesOf('a'), undefined),
+      () => sender.text('a', { compress: true }),
+      () => sender.binary(pattern(1), undefined),
+      () => sender.binary(pattern(1), { fragmentSize: 1 }),
+      () => sender.fragment('text', bytesOf('a'), true, true),
+      () => sender.encoded({ bytes: pattern(3), slab: null, start: 0 }),
+    ]) {
+      expect(full()).toBe(0);
+    }
+    expect([sender.midMessage, outgoing.length]).toEqual([false, 44]);
+    // What is no text is told even then.
+    expect(() => sender.text(Uint8Array.of(0xff), undefined)).toThrow('not UTF-8');
+    expect(() => sender.text('\ud800', { compress: true })).toThrow('lone surrogate');
+    expect(sender.taken('binary', pattern(1), undefined)).toBe(3);
+    outgoing.written(outgoing.take().reduce((sum, { length }) => sum + length, 0));
+    expect(() => sender.text('a\udc00', undefined)).toThrow('lone surrogate');
+    expect(sender.text('a', undefined)).toBe(3);
+    expect(sender.binary(pattern(2), undefined)).toBe(4);
+    outgoing.written(outgoing.take().reduce((sum, { length }) => sum + length, 0));
+    expect(sender.encoded({ bytes: bytesOf('abc'), slab: null, start: 0 })).toBe(3);
+  });
+});
+
+it('§5.4: a message is split into frames of the size that is asked for, with the bits on the first alone', () => {
+  for (const [transform, rsv] of [
+    [null, 0],
+    [new Flip(), 0x40],
+  ] as const) {
+    const { sender, outgoing } = senderWith(transform);
+    const wanted = (payload: Uint8Array) => (transform === null ? payload : payload.map((octet) => ~octet));
+    for (const [size, fragmentSize, count] of [
+      [10, 3, 4],
+      [9, 3, 3],
+      [3, 3, 1],
+      [2, 3, 1],
+      [0, 1, 1],
+      [3, 1, 3],
+    ] as const) {
+      const payload = pattern(size).map((octet) => octet & 0x7f);
+      for (const [opcode, send] of [
+        [2, () => sender.binary(payload, { fragmentSize })],
+        [1, () => sender.text(payload, { fragmentSize })],
+      ] as const) {
+        const wireSize = send();
+        const wire = join(...outgoing.take());
+        const frames = readFrames(wire);
+        expect([wire.length, frames.length]).toEqual([wireSize, count]);
+        frames.forEach((frame, i) => {
+          expect(frame).toMatchObject({
+            fin: i === count - 1,
+            opcode: i === 0 ? opcode : 0,
+            rsv: i === 0 ? rsv : 0,
+          });
+        });
+        expect(join(...frames.map((frame) => frame.payload))).toEqual(wanted(payload));
+      }
+    }
+  }
+});
+
+it('a transform is told the kind of a message, and what it threw is kept for whoever asks', () => {
+  const kinds: string[] = [];
+  const broken = new Error('out of memory');
+  const transform: PayloadTransform = {
+    rsvBits: 0x40,
+    corrupt: false,
+    encode(_, kind) {
+      kinds.push(kind);
+      return null;
+    },
+    encodePiece() {
+      throw broken;
+    },
+    write() {},
+    read: () => null,
+    release() {},
+  };
+  const { connection } = open('server', {}, { transforms: [transform] });
+  connection.sendText('a');
+  connection.sendBinary(bytesOf('b'));
+  connection.sendText(bytesOf('c'));
+  expect(kinds).toEqual(['text', 'binary', 'text']);
+  expect([connection.sendFragment('text', bytesOf('a'), true), connection.sender.refusal]).toEqual([-1, broken]);
 });

@@ -1,6 +1,7 @@
 /** Options: what is given is taken or refused, never bent; what is left out has its default. */
 import { describe, expect, it } from 'vitest';
 import { CONNECTION_RULES, type ConnectionOptions, Settings } from '../../src/connection/options.ts';
+import { TransformChain } from '../../src/extension/chain.ts';
 import { UsageError } from '../../src/index.ts';
 import { add } from '../rfc6455/extension.ts';
 
@@ -162,4 +163,58 @@ describe('extensions', () => {
     extensions.length = 0;
     expect(settings.extensions).toEqual([add]);
   });
+});
+
+describe('readers', () => {
+  const chainOf = (rsvBits: number) => new TransformChain([{ ...add.agree(ANSWER)!, rsvBits }]);
+
+  it('are shared by role and by what extensions claim: one that was put back is taken again', () => {
+    const settings = Settings.from({});
+    const server = settings.takeReader(true, null);
+    const client = settings.takeReader(false, null);
+    expect([server.masked, client.masked, server.rsvBits]).toEqual([true, false, 0]);
+    for (const reader of [server, client]) settings.putReader(reader);
+    expect([settings.takeReader(false, null), settings.takeReader(true, null)]).toEqual([client, server]);
+    expect(settings.takeReader(true, null)).not.toBe(server);
+    const chain = chainOf(0x40);
+    const changed = settings.takeReader(true, chain);
+    expect([changed.rsvBits, changed.chain]).toEqual([0x40, chain]);
+    settings.putReader(changed);
+    expect(changed.chain).toBe(null);
+    // Another one is needed where the bits differ, and the last one lies there still.
+    expect(settings.takeReader(true, null).rsvBits).toBe(0);
+    expect(settings.takeReader(true, chainOf(0x40))).toBe(changed);
+  });
+
+  it('are put back up to sixteen; the next one takes the place of the oldest', () => {
+    const settings = Settings.from({});
+    const all = Array.from({ length: 18 }, () => settings.takeReader(true, null));
+    for (const reader of all) settings.putReader(reader);
+    const again = Array.from({ length: 17 }, () => settings.takeReader(true, null));
+    expect(again.slice(0, 16)).toEqual([...all.slice(1, 16).toReversed(), all[17]]);
+    expect(all).not.toContain(again[16]);
+  });
+
+  it('read by rules that are one object as long as they are the same', () => {
+    const settings = Settings.from({ maxMessageSize: 800, maxFragments: 3 });
+    const rules = settings.decoderRules(true, 0);
+    expect(rules).toEqual({ masked: true, rsvBits: 0, maxFrameSize: 800, maxMessageSize: 800, maxFragments: 3 });
+    expect(settings.decoderRules(true, 0)).toBe(rules);
+    expect(settings.decoderRules(false, 0)).toEqual({ ...rules, masked: false });
+    expect(settings.decoderRules(false, 0x40)).toMatchObject({ rsvBits: 0x40, maxFrameSize: 1_924 });
+  });
+});
+
+it('Settings are what they are: they are not read again', () => {
+  const settings = Settings.from({ maxFragments: 5 });
+  expect(Settings.from(settings)).toBe(settings);
+  expect(Settings.from({ maxFragments: 5 })).not.toBe(settings);
+});
+
+const ANSWER = { name: 'x-add', parameters: [{ name: 'key', value: '3' }] };
+
+it('what an object must have is said where it must have something', () => {
+  const platform = { text: {} } as never;
+  expect(() => Settings.from({ platform })).toThrow("option 'text' must be an object with decode, not an object");
+  expect(() => Settings.from({ platform: 5 as never })).toThrow("option 'platform' must be an object, not 5");
 });

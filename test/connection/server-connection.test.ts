@@ -1,7 +1,7 @@
 /** The server's side of an opening handshake: requests that others have parsed, and what may be asked at every moment. */
 import { describe, expect, it } from 'vitest';
 import { type ConnectionOptions, Headers, ServerConnection, UsageError } from '../../src/index.ts';
-import { add } from '../rfc6455/extension.ts';
+import { add, transforms } from '../rfc6455/extension.ts';
 import { acceptFor, answerOf, bytesOf, head, join, KEY, OP, request, Subject, server } from '../rfc6455/support.ts';
 
 const FIELDS = [
@@ -21,6 +21,14 @@ function fromRequest(
 }
 
 describe('fromRequest', () => {
+  it('RFC 9110 section 9.3.2: a HEAD gets its 405 without the text', () => {
+    for (const method of ['HEAD', 'POST']) {
+      const { status, text } = answerOf(fromRequest({ method }).flush());
+      expect([method, status, text.endsWith('\r\n\r\n')]).toEqual([method, 405, method === 'HEAD']);
+      expect(text).toContain('Content-Length: 42\r\n');
+    }
+  });
+
   it('is judged like a request of bytes, and opens', () => {
     const subject = fromRequest().pull();
     expect(subject.types).toEqual(['request']);
@@ -214,4 +222,46 @@ describe('a request in a lent buffer', () => {
     subject.connection.accept(0);
     expect(subject.pull().messages).toEqual(['early']);
   });
+});
+
+describe('a request of bytes', () => {
+  it('is shown, and opened with the subprotocol that was chosen of those that were offered', () => {
+    const subject = server().feed(request({}, ['Sec-WebSocket-Protocol: chat, superchat']));
+    expect(() => subject.connection.accept(0, { subprotocol: 'other' })).toThrow(UsageError);
+    expect(() => subject.connection.accept(0, { subprotocol: 'chat, superchat' })).toThrow(UsageError);
+    expect(subject.connection.accept(0, { subprotocol: 'superchat' })).toBe(true);
+    expect(subject.pull().types).toEqual(['request', 'open']);
+    expect(subject.events[1]).toMatchObject({ subprotocol: 'superchat' });
+    expect(answerOf(subject).text).toContain('\r\nSec-WebSocket-Protocol: superchat\r\n');
+  });
+
+  it('whose first line is none is answered with 400', () => {
+    for (const line of ['GET /chat', 'GET  / HTTP/1.1', 'nonsense']) {
+      const subject = server().feed(request({ line }));
+      expect([subject.types, answerOf(subject).status]).toEqual([[], 400]);
+      expect(subject.end().closed.error).toMatchObject({ code: 'REQUEST_LINE_INVALID' });
+    }
+  });
+
+  it('that never comes is answered with 408, and one that is closed meanwhile with 503', () => {
+    for (const sent of [new Uint8Array(0), request().subarray(0, 30), request()]) {
+      const late = server({ handshakeTimeout: 50 }).feed(sent).until(50);
+      expect(answerOf(late).status).toBe(408);
+      expect(late.end().closed.error).toMatchObject({ code: 'OPENING_TIMEOUT' });
+      const closed = server().feed(sent);
+      closed.connection.close(0, 1001);
+      expect(answerOf(closed.flush()).status).toBe(503);
+      expect(closed.connection.accept(0)).toBe(false);
+      expect(closed.end().closed.error).toMatchObject({ code: 'SERVER_BUSY' });
+    }
+  });
+});
+
+it('an answer that cannot be given gives back what was agreed on, and may be given again', () => {
+  const subject = server({ extensions: [add] }).feed(request({}, ['Sec-WebSocket-Extensions: x-add; key=3']));
+  const { connection } = subject;
+  expect(() => connection.accept(0, { headers: [['X', 'a\nb']] })).toThrow(UsageError);
+  expect(transforms.at(-1)?.released).toBe(1);
+  expect([connection.accept(0), subject.flush().pull().types]).toEqual([true, ['request', 'open']]);
+  expect(transforms.at(-1)?.released).toBe(0);
 });

@@ -4,8 +4,8 @@ import { Memory, Slab } from '../../src/codec/memory.ts';
 import { Opcode } from '../../src/codec/opcode.ts';
 import { pureText } from '../../src/codec/utf8.ts';
 import { Outgoing } from '../../src/connection/outgoing.ts';
-import { SharedFrames } from '../../src/connection/shared-frames.ts';
-import { join } from '../rfc6455/support.ts';
+import { type SharedFrame, SharedFrames } from '../../src/connection/shared-frames.ts';
+import { join, pattern } from '../rfc6455/support.ts';
 
 const memoryOf = () => {
   const made: number[] = [];
@@ -188,4 +188,23 @@ describe('seed 59: a message that is encoded once for many', () => {
       }),
     );
   });
+});
+
+test('memory of frames that everybody has written is used again', () => {
+  let allocated = 0;
+  const memory = new Memory((size) => {
+    allocated += size;
+    return new Uint8Array(size);
+  });
+  const frames = new SharedFrames(memory, pureText);
+  // Written at once, and later than the slab is full.
+  for (const late of [0, 100]) {
+    const held: SharedFrame[] = [];
+    for (let i = 0; i < 1_000; i++) {
+      held.push(frames.encode(Opcode.binary, pattern(1_000), 1_000, true));
+      if (held.length > late) held.shift()!.slab!.release();
+    }
+    for (const { slab } of held) slab!.release();
+  }
+  expect(allocated).toBeLessThanOrEqual(5 * 65_536);
 });

@@ -239,12 +239,11 @@ describe('listeners that fail', () => {
     expect(warnings.length).toBeLessThanOrEqual(3);
   });
 
-  it('onListenerError that throws itself ends with 1011', async () => {
-    const { endpoint, feed, peer, clock } = script({
-      onListenerError() {
-        throw new Error('worse');
-      },
-    });
+  it.each([
+    ['throws', () => fail()],
+    ['rejects', async () => fail()],
+  ])('onListenerError that %s itself ends with 1011', async (_, onListenerError) => {
+    const { endpoint, feed, peer, clock } = script({ onListenerError });
     endpoint.on('message', () => {
       throw new Error('bad');
     });
@@ -376,3 +375,7 @@ describe('large payloads, lent', () => {
     });
   }
 });
+
+function fail(): never {
+  throw new Error('worse');
+}

@@ -1,8 +1,9 @@
 /** Extensions that throw while a message is sent: the result says so, nothing of it leaves, and what follows can be read. */
 import { describe, expect, it } from 'vitest';
-import { type DeflateCodec, pureDeflate } from '../../src/index.ts';
+import { type DeflateCodec, permessageDeflate, pureDeflate } from '../../src/index.ts';
 import { type Pair, pair } from '../../src/testing.ts';
 import { bytesOf } from '../rfc6455/support.ts';
+import { Scramble, ScrambleTransform } from '../support/scramble.ts';
 
 const TEXT = 'the quick brown fox jumps over the lazy dog; '.repeat(100);
 
@@ -123,3 +124,40 @@ for (const memory of ['dedicated', 'shared'] as const) {
     });
   });
 }
+
+describe('seed 83: two extensions, of which the second throws', () => {
+  async function two() {
+    const behind = new Scramble({ name: 'behind', rsvBits: 0x20 });
+    const extensions = () => [permessageDeflate({ threshold: 0, codec: pureDeflate })];
+    const joined = pair({
+      server: { extensions: [...extensions(), behind] },
+      client: { extensions: [...extensions(), new Scramble({ name: 'behind', rsvBits: 0x20 })] },
+    });
+    const got: unknown[] = [];
+    joined.client.on('message', ({ data }) => void got.push(data));
+    joined.server.resume();
+    await joined.clock.settle();
+    expect(joined.server.extensions).toMatch(/^permessage-deflate.*, behind/);
+    const [scramble] = behind.made;
+    const fails = (failing: boolean) => {
+      const made = failing
+        ? () => {
+            throw new Error('out of memory');
+          }
+        : ScrambleTransform.prototype.encode;
+      Object.assign(scramble!, { encode: made, encodePiece: failing ? made : (piece: Uint8Array) => piece });
+    };
+    return { ...joined, got, fails };
+  }
+
+  it('the first, which has a history of it, is not used again, and what follows can be read', async () => {
+    const { server, clock, got, fails } = await two();
+    server.send(TEXT);
+    fails(true);
+    expect(server.send(`${TEXT}?`)).toMatchObject(REFUSED);
+    fails(false);
+    for (let i = 0; i < 3; i++) expect(server.send(`${TEXT}?`).success).toBe(true);
+    await clock.settle();
+    expect(got).toEqual([TEXT, `${TEXT}?`, `${TEXT}?`, `${TEXT}?`]);
+  });
+});

@@ -97,6 +97,19 @@ for (const role of ROLES) {
 }
 
 describe('sendStream and backpressure', () => {
+  it('what is whole already is no source: a UsageError that leaves the connection open', async () => {
+    const { endpoint, clock, transport } = script();
+    endpoint.resume();
+    for (const whole of ['text', new Uint8Array(3), new DataView(new ArrayBuffer(1))]) {
+      expect(() => endpoint.sendStream('text', whole as never)).toThrow('sendStream takes an iterable of chunks');
+    }
+    expect(() => endpoint.sendFragment('text', 'text' as never, true)).toThrow(
+      'a fragment must be an ArrayBuffer or a view of one, not a string',
+    );
+    await clock.settle();
+    expect([endpoint.readyState, transport.frames.length]).toEqual(['open', 0]);
+  });
+
   it('waits for the transport; a message that queues behind does not keep it waiting for ever', async () => {
     const transport = new ScriptTransport(0);
     const { endpoint, clock } = script({ highWaterMark: 1_000 }, transport);

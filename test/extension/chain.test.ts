@@ -103,7 +103,7 @@ describe('TransformChain', () => {
     expect(decode(abc().chain, 0x50, ['12ac'])).toBe('12');
     expect(decode(abc().chain, 0x20, ['12b'])).toBe('12');
     expect(abc().chain.decoderFor(0)).toBe(null);
-    expect(abc().chain.decoderFor(0x60)?.rsvBits).toBe(0x60);
+    expect(decode(abc().chain, 0x60, ['12ab'])).toBe('12');
   });
 
   test('serves message after message', () => {
@@ -125,6 +125,58 @@ describe('TransformChain', () => {
     const { a, chain } = abc();
     a.corrupt = true;
     expect(chain.decoderFor(0x60)!.fault).toBe('EXTENSION_DATA_INVALID');
+  });
+
+  test('what took a message that a later one threw at takes no other: the peer never saw it', () => {
+    const { a, b, c, chain } = abc();
+    const fails = () => {
+      throw new Error('no memory');
+    };
+    a.takes = false;
+    Object.assign(c, { encode: fails });
+    expect(() => chain.encode(bytes('1'), 'text')).toThrow('no memory');
+    a.takes = true;
+    Object.assign(c, { encode: Letter.prototype.encode });
+    // Nothing is out of step with the one that had left it alone, nor with the one that threw.
+    for (const again of ['2', '3']) {
+      const next = chain.encode(bytes(again), 'text');
+      expect([text(next.payload), next.rsvBits]).toEqual([`${again}ac`, 0x50]);
+      const piece = chain.encodePiece(bytes(again), true, true);
+      expect([text(piece.payload), piece.rsvBits]).toEqual([`${again}ac`, 0x50]);
+    }
+    // What the peer sends is another matter.
+    expect(decode(chain, 0x70, ['12abc'])).toBe('12');
+    Object.assign(b, { encode: fails, encodePiece: fails });
+    expect(chain.encode(bytes('4'), 'text').rsvBits).toBe(0x50);
+  });
+
+  test('a message whose first piece was refused may begin again; behind it there is no way on', () => {
+    const fails = () => {
+      throw new Error('no memory');
+    };
+    const { a, c, chain } = abc();
+    Object.assign(c, { encodePiece: fails });
+    expect(() => chain.encodePiece(bytes('1'), true, false)).toThrow('no memory');
+    Object.assign(c, { encodePiece: Letter.prototype.encodePiece });
+    const first = chain.encodePiece(bytes('1'), true, false);
+    const last = chain.encodePiece(bytes('2'), false, true);
+    expect([text(first.payload), first.rsvBits, text(last.payload)]).toEqual(['1', 0x10, '2c']);
+
+    const other = abc();
+    expect(other.chain.encodePiece(bytes('1'), true, false).rsvBits).toBe(0x70);
+    Object.assign(other.b, { encodePiece: fails });
+    expect(() => other.chain.encodePiece(bytes('2'), false, false)).toThrow('no memory');
+    Object.assign(other.b, { encodePiece: Letter.prototype.encodePiece });
+    for (let i = 0; i < 2; i++) expect(() => other.chain.encodePiece(bytes('2'), false, true)).toThrow('cannot go on');
+    expect(other.chain.encodePiece(bytes('3'), true, true).rsvBits).toBe(0x30);
+    // The first of all loses nothing: it may be asked again.
+    const lone = abc();
+    expect(lone.chain.encodePiece(bytes('1'), true, false).rsvBits).toBe(0x70);
+    Object.assign(lone.a, { encodePiece: fails });
+    expect(() => lone.chain.encodePiece(bytes('2'), false, true)).toThrow('no memory');
+    Object.assign(lone.a, { encodePiece: Letter.prototype.encodePiece });
+    expect(text(lone.chain.encodePiece(bytes('2'), false, true).payload)).toBe('2abc');
+    expect(a.takes).toBe(true);
   });
 
   test('releases all of them, once', () => {

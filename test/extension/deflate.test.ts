@@ -53,6 +53,25 @@ describe('context takeover', () => {
     expect(deflater.deflate(json(1_000), true, NO_LIMIT)!.length).toBeLessThan(40);
   });
 
+  test('what turns out to be too long when the window has moved is taken back, too', () => {
+    const deflater = new Deflate(options({ windowBits: 12 }));
+    const inflater = new Inflate(12);
+    for (let i = 1; i < 10; i++) {
+      const message = json(1_000, i);
+      expect(inflate(inflater, [deflater.deflate(message, true, NO_LIMIT)!])).toEqual(message);
+      const lost = noise(7_000, 2 * i + 1);
+      expect(deflater.deflate(lost, true, 6_999)).toBeNull();
+      const part = lost.subarray(2_000, 3_000);
+      expect(inflate(inflater, [deflater.deflate(part, true, NO_LIMIT)!])).toEqual(part);
+    }
+  });
+
+  test('what is as long as it may be is given out', () => {
+    const size = new Deflate(options()).deflate(json(3_000), true, NO_LIMIT)!.length;
+    expect(new Deflate(options()).deflate(json(3_000), true, size - 1)).toBeNull();
+    expect(new Deflate(options()).deflate(json(3_000), true, size)).toHaveLength(size);
+  });
+
   test('a repeated message costs next to nothing, and without takeover as much as before', () => {
     const dedicated = new Deflate(options());
     const independent = new IndependentDeflate(options());
@@ -82,12 +101,23 @@ describe('context takeover', () => {
     expect((independent as unknown as { place: number }).place).toBeLessThan(20_000);
   });
 
+  test('what is held in the end is what is documented', () => {
+    for (const [windowBits, size] of [
+      [15, 192],
+      [12, 32],
+    ] as const) {
+      const deflater = new Deflate(options({ windowBits }));
+      deflater.deflate(noise(70_000), true, NO_LIMIT);
+      expect(deflater.retained).toBe(1_024 * size);
+    }
+  });
+
   test('memory grows with what was sent, up to what is documented', () => {
     const most = { 8: 10, 9: 10, 10: 10, 11: 16, 12: 32, 13: 64, 14: 128, 15: 192 };
     for (const windowBits of ALL_WINDOWS) {
       const deflater = new Deflate(options({ windowBits }));
       expect(deflater.retained).toBe(0);
-      deflater.deflate(json(1_000), true, NO_LIMIT);
+      for (let i = 0; i < 50; i++) deflater.deflate(json(20, i + 1), true, NO_LIMIT);
       expect(deflater.retained).toBeLessThanOrEqual(8 * 1_024);
       for (let i = 0; i < 200; i++) deflater.deflate(json(1_000, i + 1), true, NO_LIMIT);
       expect(deflater.retained / 1_024, `${windowBits} bits`).toBeLessThanOrEqual(most[windowBits]);
@@ -170,5 +200,39 @@ describe('code lengths', () => {
     assignCodes(Uint8Array.of(3, 3, 3, 3, 3, 2, 4, 4), 8, codes);
     // 010 011 100 101 110 00 1110 1111, first bit lowest
     expect([...codes]).toEqual([0b010, 0b110, 0b001, 0b101, 0b011, 0b00, 0b0111, 0b1111]);
+  });
+});
+
+describe('without context takeover', () => {
+  test('reset() and release() change nothing: there is no history, and others are served still', () => {
+    const deflater = new IndependentDeflate(options({ contextTakeover: false }));
+    const first = deflater.deflate(json(1_000), true, NO_LIMIT)!;
+    deflater.reset();
+    expect(deflater.deflate(json(1_000), true, NO_LIMIT)).toEqual(first);
+    deflater.release();
+    expect(deflater.deflate(json(1_000), true, NO_LIMIT)).toEqual(first);
+    expect(inflate(new Inflate(15), [first])).toEqual(json(1_000));
+  });
+
+  test('RFC 7692 section 7.2.3.6: an empty message is one octet', () => {
+    const deflater = new IndependentDeflate(options({ contextTakeover: false }));
+    expect(deflater.deflate(new Uint8Array(0), true, NO_LIMIT)).toEqual(Uint8Array.of(0));
+  });
+
+  test('what is sent tells nothing of what others sent before', () => {
+    const shared = new IndependentDeflate(options({ contextTakeover: false, windowBits: 10 }));
+    for (let i = 1; i < 40; i++) {
+      // Much alike, and now and then the same.
+      const message = json(200 * (i % 7), 1 + (i % 5));
+      const alone = new IndependentDeflate(options({ contextTakeover: false, windowBits: 10 }));
+      expect(shared.deflate(message, true, NO_LIMIT)).toEqual(alone.deflate(message, true, NO_LIMIT));
+    }
+  });
+
+  test('what would be longer than it may be is not given out, and what follows is the same', () => {
+    const deflater = new IndependentDeflate(options({ contextTakeover: false }));
+    const first = deflater.deflate(json(1_000), true, NO_LIMIT)!;
+    expect(deflater.deflate(json(1_000), true, first.length - 1)).toBeNull();
+    expect(deflater.deflate(json(1_000), true, first.length)).toEqual(first);
   });
 });

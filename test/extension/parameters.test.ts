@@ -293,4 +293,38 @@ describe('options', () => {
       clientMaxWindowBits: 10,
     });
   });
+
+  test('the smallest and the largest numbers are taken', () => {
+    const least = {
+      level: 1,
+      memoryLevel: 1,
+      serverMaxWindowBits: 8,
+      clientMaxWindowBits: 8,
+      threshold: 0,
+      compressLimit: 1,
+    };
+    const most = { level: 9, memoryLevel: 9, serverMaxWindowBits: 15, clientMaxWindowBits: 15, threshold: 2 ** 53 - 1 };
+    for (const given of [least, most]) expect(readDeflateOptions(given)).toMatchObject(given);
+  });
+
+  test('a wrong one is told what came and what was wanted', () => {
+    const told = (given: object): string => {
+      try {
+        readDeflateOptions(given);
+      } catch (error) {
+        return (error as Error).message.replace('permessage-deflate: ', '');
+      }
+      return 'taken';
+    };
+    expect(told({ level: '6' })).toBe("option 'level' must be a whole number from 1 to 9, not '6'");
+    expect(told({ windowBits: null })).toBe("option 'windowBits' must be a whole number from 8 to 15, not null");
+    expect(told({ threshold: -1 })).toBe("option 'threshold' must be a whole number of bytes, at least 0, not -1");
+    expect(told({ compressLimit: {} })).toBe(
+      "option 'compressLimit' must be a whole number of bytes, at least 1 (or null for off), not an object",
+    );
+    expect(told({ memory: () => 'shared' })).toBe(
+      "option 'memory' must be 'dedicated' or 'shared' or 'none', not a function",
+    );
+    expect(told({ serverNoContextTakeover: 1 })).toBe("option 'serverNoContextTakeover' must be a boolean, not 1");
+  });
 });

@@ -204,6 +204,122 @@ test.each(['inflater', 'write', 'read'] as const)(
   },
 );
 
+test.each(['dedicated', 'shared'] as const)(
+  '%s: a compressor that threw is asked no more, by nobody, and the next one begins without a history',
+  (memory) => {
+    let broken = false;
+    let made = 0;
+    const released: number[] = [];
+    const codec: DeflateCodec = {
+      deflater(options) {
+        const one = pureDeflate.deflater(options);
+        const name = made++;
+        return {
+          deflate(piece, last, most) {
+            expect(released).not.toContain(name);
+            if (broken) throw new Error('out of memory');
+            return one.deflate(piece, last, most);
+          },
+          reset: () => one.reset(),
+          release: () => void released.push(name),
+        };
+      },
+      inflater: pureDeflate.inflater,
+    };
+    const extension = permessageDeflate({ codec, memory });
+    const pairs = Array.from({ length: 3 }, () => {
+      const ours = permessageDeflate();
+      const { answer, transform } = extension.accept(ours.offer()[0]!)!;
+      return { server: transform, client: ours.agree(answer)! };
+    });
+    const all = () => {
+      for (const { server, client } of pairs) {
+        expect(decode(client, server.encode(json(2_000), 'text')!)).toEqual(json(2_000));
+      }
+    };
+    all();
+    broken = true;
+    expect(() => pairs[1]!.server.encode(json(2_000), 'text')).toThrow('out of memory');
+    expect(released).toEqual([memory === 'shared' ? 0 : 1]);
+    broken = false;
+    all();
+    all();
+    expect(made).toBe(memory === 'shared' ? 2 : 4);
+    for (const { server } of pairs) server.release();
+    expect(released).toEqual(memory === 'shared' ? [0] : [1, 0, 3, 2]);
+  },
+);
+
+test('each connection has the terms that it agreed on, whatever others of the same extension agreed on', () => {
+  let used: unknown[] = [];
+  const codec: DeflateCodec = {
+    deflater({ windowBits, contextTakeover }) {
+      const deflate = () => {
+        used.push(windowBits, contextTakeover);
+        return Uint8Array.of(0);
+      };
+      return { deflate, reset() {}, release() {} };
+    },
+    inflater(windowBits) {
+      const reset = () => void used.push('given back');
+      return { corrupt: false, write: () => void used.push(windowBits), read: () => null, reset, release() {} };
+    },
+  };
+  const extension = permessageDeflate({ codec, windowBits: 15, threshold: 0 });
+  const windows = [8, 9, 10, 11, 12, 13, 14, 15];
+  const connections = [0, 1, 2, 3].flatMap((kind) =>
+    windows.flatMap((outgoing) =>
+      windows.map((incoming) => {
+        const parameters = [
+          { name: 'server_max_window_bits', value: `${outgoing}` },
+          { name: 'client_max_window_bits', value: `${incoming}` },
+          ...((kind & 1) === 0 ? [] : [{ name: 'server_no_context_takeover', value: null }]),
+          ...((kind & 2) === 0 ? [] : [{ name: 'client_no_context_takeover', value: null }]),
+        ];
+        const { transform } = extension.accept({ name: '', parameters })!;
+        const terms = [outgoing, (kind & 1) === 0, incoming, ...((kind & 2) === 0 ? [] : ['given back'])];
+        return { terms, transform };
+      }),
+    ),
+  );
+  for (const { terms, transform } of connections) {
+    used = [];
+    transform.encode(json(100), 'text');
+    transform.write(Uint8Array.of(0), true);
+    expect(transform.read()).toBeNull();
+    expect(used).toEqual(terms);
+  }
+});
+
+test('a compressor is asked for less than the message has', () => {
+  const asked: number[] = [];
+  const codec: DeflateCodec = {
+    deflater: () => ({
+      deflate(_piece, _last, most) {
+        asked.push(most);
+        return null;
+      },
+      reset() {},
+      release() {},
+    }),
+    inflater: pureDeflate.inflater,
+  };
+  const { server } = joined({ codec, threshold: 0 });
+  for (const size of [1, 2, 100]) expect(server.encode(json(size), 'text')).toBeNull();
+  expect(asked).toEqual([0, 1, 99]);
+});
+
+test('between messages there is nothing to read, and nothing is wrong', () => {
+  for (const memory of ['dedicated', 'shared'] as const) {
+    const { server, client } = joined({ memory });
+    expect([server.read(), server.corrupt]).toEqual([null, false]);
+    for (let i = 0; i < 2; i++) {
+      expect(decode(server, client.encode(json(2_000), 'text')!)).toEqual(json(2_000));
+      expect([server.read(), server.read(), server.corrupt]).toEqual([null, null, false]);
+    }
+  }
+});
+
 describe('messages sent piece by piece', () => {
   test('each piece can be read when it has arrived, and the context goes on', () => {
     for (const memory of ['dedicated', 'shared'] as const) {
@@ -244,6 +360,7 @@ test('encodeKey: the same key is the same output, and a context of its own has n
   expect(a!.encodeKey).toBe(b!.encodeKey);
   expect(a!.encodeKey).not.toBe(c!.encodeKey);
   expect(new TransformChain([joined().server]).encodeKey).toBeNull();
+  expect(joined().server.encodeKey).toBeNull();
   expect(a!.encode(json(5_000), 'text')).toEqual(b!.encode(json(5_000), 'text'));
   expect(joined({ memory: 'shared', level: 1 }).server.encodeKey).not.toBe(a!.encodeKey);
   const scramble = new Scramble();
@@ -294,4 +411,11 @@ test('runs where there is nothing but the language, and changes nothing by being
     }
     JSON.stringify(out)`;
   expect(JSON.parse(runInContext(script, context) as string)).toEqual(Array(12).fill(true));
+});
+
+test('RFC 7692 §7.2.2: what cannot be inflated is said to be that', () => {
+  const { server } = joined();
+  expect([server.rsvBits, server.corrupt, server.fault]).toEqual([0x40, false, 'DEFLATE_CORRUPT']);
+  server.write(Uint8Array.of(0xff), true);
+  expect([server.read(), server.corrupt, server.fault]).toEqual([null, true, 'DEFLATE_CORRUPT']);
 });

@@ -61,6 +61,17 @@ describe('row 106: sansocket gateway', () => {
     expect(stdout).toContain('refused 403 /secret 127.0.0.1: the rules deny it\n');
   });
 
+  test('T69: --send-timeout: a server that takes nothing is dropped, and why is told', async () => {
+    const docroot = folder();
+    await backend(`${docroot}/mute`, (socket) => void socket.pause());
+    const words = ['gateway', '-R', docroot, '-p', '0', '--send-timeout', '100ms'];
+    const { command, said } = await running(words, /gateway on (ws:\S+)\n/);
+    const socket = await connect(`${said[1]}/mute`);
+    for (let i = 0; i < 32; i++) socket.send(new Uint8Array(65_536));
+    expect(await socket.closed).toMatchObject({ code: 1011 });
+    await command.until('closed  mute 127.0.0.1 1011 "the backend takes nothing": it took nothing for 100 ms\n');
+  });
+
   test('--json: one line for everything that happens', async () => {
     const docroot = folder();
     await backend(`${docroot}/echo`, echo);
@@ -102,6 +113,7 @@ describe('row 106: sansocket gateway', () => {
     expect((await cli(['gateway', '-R', docroot, '--pages', `${pages}/none`])).stderr).toMatch(
       /pages cannot be served/,
     );
+    expect((await cli(['gateway', '-R', docroot, '--pages', ''])).stderr).toMatch(/pages/);
   });
 
   test('--unix: it listens on a socket', async () => {

@@ -103,6 +103,44 @@ describe('row 99: direct mode', () => {
     expect(heard.at(-1)).toMatchObject({ status: 502, path: '/chat', reason: 'the process has ended' });
   });
 
+  test.each<[string, Partial<GatewayOptions>, RegExp]>([
+    ['headers that are a promise', { headers: (async () => ({ 'X-A': 'b' })) as never }, /there is no promise/],
+    ['a header that cannot be sent', { headers: () => ({ Upgrade: 'x' }) }, /Upgrade/],
+    ['one of authorize', { authorize: () => ({ headers: { 'X-A': 'a\r\nb' } }) }, /X-A/],
+    ['one of its refusal', { authorize: () => ({ status: 401, headers: { 'X A': 'b' } }) }, /X A/],
+    [
+      'a subprotocol that is a promise',
+      { subprotocols: (async () => 'v1') as never },
+      /must choose a string or null, not an/,
+    ],
+    ['one that nobody offered', { subprotocols: () => 'v9' }, /v9/],
+    [
+      'a process that is a promise',
+      { processes: (async () => null) as never },
+      /must find a process of Node or null, not an/,
+    ],
+    [
+      'a process that says nothing',
+      { processes: () => ({ send() {}, connected: true }) as never },
+      /must find a process of Node or null, not an object/,
+    ],
+    [
+      'a hook that throws what is no text',
+      {
+        authorize: () => {
+          throw Object.create(null);
+        },
+      },
+      /an object/,
+    ],
+  ])('row 99: %s: 500, as on any server, and the operator is told', async (_, options, reason) => {
+    const { running } = await directed(options);
+    const heard: GatewayEvents['refused'][] = [];
+    running.on('refused', (event) => heard.push(event));
+    expect(await refused(running.port!, '/chat', { 'Sec-WebSocket-Protocol': 'v1' })).toBe(500);
+    expect(heard).toMatchObject([{ status: 500, reason: expect.stringMatching(reason) }]);
+  });
+
   test('a process that dies takes those along that were on their way to it', async () => {
     const { child, running } = await directed();
     const heard: GatewayEvents['refused'][] = [];
@@ -190,6 +228,7 @@ describe('row 99: direct mode', () => {
     [{ mode: 'direct', processes: {}, routes: [{ prefix: 'a', port: 1 }] }, /neither 'docroot' nor 'routes'/],
     [{ mode: 'direct', processes: {}, onRequest: () => null }, /no option 'onRequest'; .* answered with 426/],
     [{ mode: 'direct', processes: {}, framing: 'nul' }, /'framing' means nothing in mode 'direct'/],
+    [{ mode: 'direct', processes: {}, sendTimeout: 1_000 }, /'sendTimeout' means nothing in mode 'direct'/],
     [{ mode: 'direct', processes: {}, maxConnections: 5 }, /no option 'maxConnections'/],
     [{ mode: 'direct', processes: {}, compression: true }, /no option 'compression'; clients are handed over without/],
     [{ mode: 'direct', processes: {}, pingInterval: 5 }, /no option 'pingInterval'.*adopt/],

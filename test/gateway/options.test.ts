@@ -49,13 +49,14 @@ describe('what is wrong with the options is said of the gateway', () => {
     ['no place to listen', {}, "gateway: give option 'port'"],
     ['two of them', { port: 0, path: '/tmp/x' }, "gateway: give option 'port'"],
     ['a port that is none', { port: 70_000 }, "gateway: option 'port' must be a whole number from 0 to 65535"],
+    ['an empty docroot', { port: 0, docroot: '' }, "gateway: option 'docroot' is empty"],
     ['an empty path', { path: '' }, "gateway: option 'path' is empty"],
     ['a server that is none', { server: {} }, "gateway: option 'server' must be a server of node:http"],
     ['TLS without a key', { port: 0, tls: {} }, "gateway: option 'tls' needs both"],
     ['a proxy that is none', { port: 0, trustedProxies: ['localhost'] }, "gateway: option 'trustedProxies': "],
   ])('%s', async (_, options, text) => {
     expect(await complaint({ docroot: folder(), ...options })).toContain(`UsageError: ${text}`);
-    if ('tls' in options || 'trustedProxies' in options) return;
+    if ('tls' in options || 'trustedProxies' in options || 'docroot' in options) return;
     expect(await complaint({ mode: 'direct', processes: {}, ...options })).toContain(`UsageError: ${text}`);
   });
 
@@ -119,7 +120,7 @@ describe('what authorize gives a client along', () => {
     }
     await socket.close(3000, 'bye');
     expect(await closed).toEqual({
-      ...{ name: 'echo', remoteAddress: '127.0.0.1', code: 3000, reason: 'bye' },
+      ...{ name: 'echo', remoteAddress: '127.0.0.1', code: 3000, reason: 'bye', failure: null },
       context: { user: 'ada' },
     });
     expect(told).toEqual([['open', 'echo', 'ada']]);

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { type ConnectOptions, connect } from '../../src/client/index.ts';
 import type { DeflateCodec } from '../../src/extension/permessage-deflate/codec.ts';
 import { pureDeflate } from '../../src/extension/permessage-deflate/permessage-deflate.ts';
-import type { GatewayOptions } from '../../src/gateway/index.ts';
+import type { GatewayEvents, GatewayOptions } from '../../src/gateway/index.ts';
 import { frame, readFrames } from '../support/frames.ts';
 import { seededNumbers } from '../support/random.ts';
 import { RawPeer, upgradeRequest } from '../support/sockets.ts';
@@ -94,11 +94,20 @@ describe('row 92: payload goes both ways', () => {
 
   test('row 96: what ends messages in the framing cannot be smuggled in one: 1003', async () => {
     const got: Buffer[] = [];
-    const { open } = await joined((socket) => void socket.on('data', (chunk) => got.push(chunk)), { framing: 'line' });
+    const { open, gateway: running } = await joined(
+      (socket) => {
+        socket.on('data', (chunk) => got.push(chunk));
+        socket.on('end', () => socket.end());
+      },
+      { framing: 'line' },
+    );
+    const closed = new Promise((resolve) => running.on('close', resolve));
     const socket = await open();
     socket.send('first');
     socket.send('WSHello a\nWSHello b');
-    expect(await messagesOf(socket)).toMatchObject({ code: 1003, clean: true });
+    const { code, clean, reason } = await messagesOf(socket);
+    expect([code, clean]).toEqual([1003, true]);
+    expect(await closed).toMatchObject({ code: 1003, failure: reason });
     expect(Buffer.concat(got).toString()).not.toContain('WSHello');
   });
 
@@ -239,9 +248,12 @@ describe('row 98, T69: who ends first', () => {
     const tcp = await backend(0, (socket) => void socket.once('data', () => socket.resetAndDestroy()));
     const { port } = tcp.address() as AddressInfo;
     const running = await gateway({ routes: [{ prefix: '', port }] });
+    const closed = new Promise((resolve) => running.on('close', resolve));
     const socket = await connect(`${running.url}/any`);
     socket.send('now');
     expect(await messagesOf(socket)).toMatchObject({ code: 1011, reason: 'the backend failed', clean: true });
+    // Why is for the operator.
+    expect(await closed).toMatchObject({ code: 1011, failure: expect.stringMatching(/ECONNRESET|EPIPE/) });
   });
 
   test('the backend ends one direction: what the client still sends gets there', async () => {
@@ -318,7 +330,7 @@ describe('row 98, T69: who ends first', () => {
     const socket = await open();
     await socket.close();
     expect(running.connections).toBe(1);
-    await closed;
+    expect(await closed).toMatchObject({ code: 1000, failure: 'the backend did not end in time' });
     expect(running.connections).toBe(0);
   });
 
@@ -507,6 +519,58 @@ describe('row 98: who is slow holds the other back', () => {
     socket.resume();
     expect((await socket.closed).code).toBe(1000);
     expect(got).toBe(total);
+  });
+
+  test('T69: a backend that neither reads nor ends is dropped after sendTimeout, and its client told', async () => {
+    const sockets: Socket[] = [];
+    const { open, gateway: running } = await joined((socket) => void sockets.push(socket.pause()), {
+      sendTimeout: 200,
+    });
+    const closed = new Promise<GatewayEvents['close']>((resolve) => running.on('close', resolve));
+    const socket = await open();
+    const ended = messagesOf(socket);
+    for (let sent = 0; sent < 16 * 1_048_576 && socket.writable; sent += 65_536) {
+      socket.send(new Uint8Array(65_536));
+      await Promise.race([socket.drained(), new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
+    expect(await ended).toMatchObject({ code: 1011, reason: 'the backend takes nothing' });
+    expect(await closed).toMatchObject({ failure: 'it took nothing for 200 ms' });
+    expect(running.connections).toBe(0);
+    // One that reads late finds the end of it.
+    await readAll(sockets[0]!).catch(() => {});
+  });
+
+  test.each([60_000, null])('T69: with a sendTimeout of %j a client and a silent backend stay', async (sendTimeout) => {
+    const { open, gateway: running } = await joined((socket) => void socket.pause(), { sendTimeout });
+    const socket = await open();
+    for (let i = 0; i < 64; i++) socket.send(new Uint8Array(65_536));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect([socket.readyState, running.connections]).toEqual(['open', 1]);
+    socket.terminate();
+  });
+
+  test('T69: a client that sends and never reads is dropped after sendTimeout, and its backend gets an end', async () => {
+    const got = deferred<Buffer>();
+    const { raw, gateway: running } = await joined(
+      (socket) => {
+        void readAll(socket).then(got.resolve);
+        const flood = () => {
+          while (socket.write(Buffer.alloc(65_536, 0x61)));
+        };
+        socket.on('drain', flood);
+        flood();
+      },
+      { sendTimeout: 200, closeTimeout: 500 },
+    );
+    const closed = new Promise<GatewayEvents['close']>((resolve) => running.on('close', resolve));
+    const { peer } = await raw();
+    peer.socket.pause();
+    const alive = setInterval(() => peer.write(text('still here')), 20);
+    cleanUp(() => clearInterval(alive));
+    expect(await closed).toMatchObject({ code: 1006, failure: 'the client took nothing for 200 ms' });
+    clearInterval(alive);
+    expect(String(await got.promise)).toMatch(/^(still here)+$/);
+    peer.socket.destroy();
   });
 
   test('byte for byte both ways at once, in messages of 1 B to 1 MiB, with slow readers', {

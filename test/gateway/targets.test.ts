@@ -194,14 +194,16 @@ describe('T66: paths that do not fit', () => {
   test.each<[Partial<GatewayOptions>, RegExp]>([
     [{ routes: [{ prefix: 'a', path: `/${'x'.repeat(107)}` }] }, /more than 107 bytes/],
     [{ routes: [{ prefix: 'a', path: '/run/a\0b' }] }, /NUL/],
-    [{ routes: [{ prefix: 'a', path: '\0abstract' }] }, /NUL/],
+    [{ routes: [{ prefix: 'a', path: '\0abstract' }] }, /absolute path/],
     [{ routes: [{ prefix: 'a', path: 'relative' }] }, /absolute/],
     [{ routes: [{ prefix: 'a', path: '/run/../etc/x' }] }, /absolute path without/],
     [{ routes: [{ prefix: 'a', path: '/run//x' }] }, /absolute path without/],
     [{ routes: [{ prefix: 'a' }] }, /either 'path'.*or 'port'/],
     [{ routes: [{ prefix: 'a', path: '/x', port: 1 }] }, /either 'path'.*or 'port'/],
     [{ routes: [{ prefix: 'a', path: '/x', host: 'h' }] }, /means nothing/],
-    [{ routes: [{ prefix: 'a', port: 70_000 }] }, /1 to 65535/],
+    [{ routes: [{ prefix: 'a', port: 70_000 }] }, /1 to 65535, not 70000$/],
+    [{ routes: [{ prefix: 'a', port: '4' as never }] }, /1 to 65535, not '4'$/],
+    [{ routes: [{ prefix: 'a', port: [4] as never }] }, /1 to 65535, not an array$/],
     [{ routes: [{ prefix: 'a/../b', port: 1 }] }, /can begin no name/],
     [
       {
@@ -231,6 +233,8 @@ describe('T66: paths that do not fit', () => {
     [{ endCode: 1006 }, /endCode.*1006 may not be sent/],
     [{ endCode: 999 }, /endCode/],
     [{ connectTimeout: 0 }, /connectTimeout/],
+    [{ sendTimeout: 0 }, /'sendTimeout' must be a number of milliseconds above 0 \(or null for off\), not 0/],
+    [{ sendTimeout: '60s' as never }, /sendTimeout.*not '60s'/],
     [{ maxMessageSize: -1 }, /maxMessageSize/],
     [{ trustedProxies: ['nobody'] }, /nobody/],
     [{ trustedProxies: '10.0.0.0/8' as never }, /trustedProxies.*array/],

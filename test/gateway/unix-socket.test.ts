@@ -63,7 +63,7 @@ describe('T65: the rights of a socket', () => {
     const docroot = folder();
     const path = `${docroot}/${'x'.repeat(108 - docroot.length - 1)}`;
     await expect(listenUnix(server(), path)).rejects.toThrow(/107 bytes/);
-    await expect(listenUnix(server(), `${docroot}/a\0b`)).rejects.toThrow(/107 bytes/);
+    await expect(listenUnix(server(), `${docroot}/a\0b`)).rejects.toThrow(/has a NUL in it/);
     expect(existsSync(path.slice(0, 107))).toBe(false);
     await listenUnix(server(), path.slice(0, 107));
     expect(await greeting(path.slice(0, 107))).toBe('mine');

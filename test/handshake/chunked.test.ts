@@ -14,6 +14,7 @@ describe('decodeChunked', () => {
     ['1\r\na\r\n2\r\nbc\r\n0\r\n', 'abc'],
     ['3;name=value\r\nabc\r\n0;last\r\nTrailer: x\r\n\r\n', 'abc'],
     ['000003\r\nabc\r\n000\r\n\r\n', 'abc'],
+    [`${'0'.repeat(50)}3\r\nabc\r\n${'0'.repeat(50)}\r\n\r\n`, 'abc'],
     ['a\r\n0123456789\r\n0\r\n', '0123456789'],
     ['A\r\n0123456789\r\n0\r\n', '0123456789'],
     [`1f\r\n${'x'.repeat(31)}\r\n0\r\n`, 'x'.repeat(31)],
@@ -50,7 +51,10 @@ describe('decodeChunked', () => {
 
   test('T03: a size of any length is no more than what is there', () => {
     expect(decode(`fffffff\r\n${'x'.repeat(50)}`)).toEqual({ body: 'x'.repeat(50), complete: false });
-    expect(decode(`${'f'.repeat(100)}\r\nabc`)).toEqual({ body: 'abc', complete: false });
+    for (const digits of [100, 1_000]) {
+      expect(decode(`${'f'.repeat(digits)}\r\nabc`)).toEqual({ body: 'abc', complete: false });
+      expect(decode(`1\r\na\r\n${'f'.repeat(digits)}\r\nbc\r\n0\r\n`).complete).toBe(false);
+    }
   });
 
   test('at every cut the body is a beginning of the whole one, and only the last chunk completes it', () => {

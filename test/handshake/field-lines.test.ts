@@ -72,3 +72,14 @@ test('extensions are passed through if they parse', () => {
   expect(extensionsOf('a; b="c"')).toBe('a; b="c"');
   for (const bad of ['', 'a b', 'a\r\nX-Evil: 1', 'a; b="\\\r\n"']) expect(() => extensionsOf(bad)).toThrow(UsageError);
 });
+
+test('a field that may be given once may be given once, and others as often as one likes', () => {
+  const headers: HeaderField[] = [
+    ['Host', 'a'],
+    ['X-A', '1'],
+    ['X-A', '2'],
+  ];
+  expect(formatFields(headers, ['host', 'origin'])).toBe('Host: a\r\nX-A: 1\r\nX-A: 2\r\n');
+  expect(() => formatFields([...headers, ['HOST', 'b']], ['host'])).toThrow("the header 'host' is given twice");
+  expect([countField(headers, 'x-a'), countField(headers, 'host'), countField(headers, 'x-b')]).toEqual([2, 1, 0]);
+});

@@ -26,7 +26,7 @@ function read(bytes: Uint8Array, cuts: readonly number[], limits: Limits = LIMIT
   let from = 0;
   for (const cut of [...cuts, bytes.length]) {
     // Each piece lies elsewhere in a buffer of its own, which is scribbled on afterwards.
-    const piece = new Uint8Array(cut - from + 7).fill(0x3f);
+    const piece = new Uint8Array(cut - from + 7);
     piece.set(bytes.subarray(from, cut), 3);
     const at = parser.push(piece, 3, 3 + cut - from);
     piece.fill(0x3f);
@@ -152,6 +152,8 @@ describe('T41: header grammar (RFC 9112 section 5)', () => {
     ['a bare CR in a value', 'A: b\rc\r\n\r\n'],
     ['a bare CR for the blank line', 'A: b\r\n\rX\r\n\r\n'],
     ['CR CR LF', 'A: b\r\r\n\r\n'],
+    ['LF LF', 'A: b\n\nC: d\r\n\r\n'],
+    ['NUL LF', 'A: b\0\nC: d\r\n\r\n'],
     ['a folded line (obs-fold)', 'A: b\r\n c\r\n\r\n'],
     ['a line folded with a tab', 'A: b\r\n\tc\r\n\r\n'],
     ['space before the first field', ' A: b\r\n\r\n'],
@@ -289,14 +291,30 @@ test('T06: byte by byte, each byte is looked at a fixed number of times, and dec
 
 test('T04: what is kept never exceeds maxHeadSize, and nothing is kept of a refused head', () => {
   const parser = new HeadParser({ ...LIMITS, maxHeadSize: 1000 });
-  const buffer = () => (parser as unknown as { buffer: Uint8Array | null }).buffer;
+  const kept = (of: HeadParser) => of as unknown as { buffer: Uint8Array | null; marks: number[] };
+  const buffer = () => kept(parser).buffer;
   const bytes = latin1(`GET / HTTP/1.1\r\nA: ${'b'.repeat(5000)}`);
   for (let i = 0; i < bytes.length && parser.fault === null; i++) {
     parser.push(bytes, i, i + 1);
     expect(buffer()?.length ?? 0).toBeLessThanOrEqual(1000);
   }
   expect(parser.fault).toBe('HEAD_TOO_BIG');
-  expect(buffer()).toBeNull();
+  expect(kept(parser)).toMatchObject({ buffer: null, marks: [] });
+  // Nor of one that is complete, but its text.
+  const complete = new HeadParser(LIMITS);
+  for (const octet of latin1(HEAD)) complete.push(Uint8Array.of(octet), 0, 1);
+  expect(complete.rawHeaders).toEqual(RAW);
+  expect(kept(complete)).toMatchObject({ buffer: null, marks: [] });
+});
+
+test('T06: what comes octet by octet is kept in buffers that grow by doubling, not in one a piece', () => {
+  const parser = new HeadParser(LIMITS);
+  const buffers = new Set<unknown>();
+  for (const octet of latin1(`GET / HTTP/1.1\r\nA: ${'b'.repeat(10_000)}`)) {
+    parser.push(Uint8Array.of(octet), 0, 1);
+    buffers.add((parser as unknown as { buffer: unknown }).buffer);
+  }
+  expect(buffers.size).toBeLessThanOrEqual(7);
 });
 
 test('T08: names that an object would trip over are strings here', () => {

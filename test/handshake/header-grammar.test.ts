@@ -160,6 +160,13 @@ describe('RFC 6455 9.1: extensions', () => {
     ['a;b=é'],
     ['a/b'],
     ['a;b="\\\r"'],
+    // In the middle of a list.
+    ['a,b;'],
+    ['a,b;,c'],
+    ['a,b;c='],
+    ['a,b;c=,d'],
+    ['a,b;c="",d'],
+    ['a,b;c="d'],
   ])('malformed: %j', (value) => {
     expect(parseExtensions([value])).toBeNull();
     expect(parseExtensions(['ok', value])).toBeNull();
@@ -258,6 +265,15 @@ describe('T59: fields that a caller gives', () => {
     ['a', 'b\t'],
   ])('%j: %j may not', (name, value) => {
     expect(checkHeaderField(name, value)).toBeTypeOf('string');
+  });
+
+  test('what is wrong is said', () => {
+    expect(checkHeaderField('a b', 'c')).toBe('its name is not a token');
+    for (const beyond of ['\u0100', '\u010a', '\u{1f600}']) {
+      expect(checkHeaderField('a', `b${beyond}`)).toBe('its value has a character beyond latin1');
+    }
+    expect(checkHeaderField('a', 'b\n')).toBe('its value has a control character');
+    expect(checkHeaderField('a', 'b ')).toBe('its value begins or ends with whitespace');
   });
 
   test('wrong types are told, not coerced', () => {

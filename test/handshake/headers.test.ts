@@ -65,3 +65,9 @@ test('a scan agrees with a filter', () => {
     }),
   );
 });
+
+test('a name without a value, which only a caller can give, is no field', () => {
+  const odd = new Headers(['A', 'b', 'C']);
+  expect([...odd]).toEqual([['A', 'b']]);
+  expect([odd.has('c'), odd.get('c'), odd.getAll('c')]).toEqual([false, null, []]);
+});

@@ -138,6 +138,12 @@ describe('T36: the client agrees', () => {
     expect(made.every((each) => each.released === 1)).toBe(true);
   });
 
+  test('not to one that is answered twice, also without reserved bits', () => {
+    made.length = 0;
+    expect(agreeExtensions(offers('d, d'), [extension('d', 0, made)])).toBeNull();
+    expect(made.map((each) => each.released)).toEqual([1]);
+  });
+
   test('what the server accepts of our offers, we agree to', () => {
     const sides = [extension('a', 0x40), extension('b', 0x20)];
     const { header } = acceptExtensions(offers(offerExtensions(sides)), sides);

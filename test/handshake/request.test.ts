@@ -53,6 +53,8 @@ describe('RFC 9112 3: the request line', () => {
     ['GET / HTTP/x.1'],
     ['GET / HTTPS/1.1'],
     ['G(T / HTTP/1.1'],
+    ['GET / HTTP/:.1'],
+    ['GET / HTTP/1.:'],
   ])('T14: %j is none', (line) => {
     expect(parseRequestLine(line)).toBeNull();
   });
@@ -108,6 +110,17 @@ describe('a request that was read by somebody else', () => {
   test('is shown as it came, whatever its method and version are', () => {
     expect(check({}, 'POST', '/a?b', '1.0').request).toMatchObject({ method: 'POST', target: '/a?b', version: '1.0' });
     expect(check({}, 'GET').request).toMatchObject({ method: 'GET', version: '1.1' });
+  });
+
+  test('has the target that it has, also an empty one or one that is none of ours', () => {
+    const empty = check({}, 'GET', '');
+    expect(empty.fault).toBe('REQUEST_LINE_INVALID');
+    expect(empty.request).toMatchObject({ target: '', path: '/', query: '', host: 'server.example.com' });
+    expect(check({}, 'GET', '?a').request).toMatchObject({ target: '?a', path: '/', query: '?a' });
+  });
+
+  test('may end with a name that has no value, which is no field', () => {
+    expect(checkRequest('GET', '/', '1.1', [...BASE.flat(), 'Host']).fault).toBeNull();
   });
 
   test('T12: a line feed in its fields is none of ours, in a name or a value', () => {
@@ -186,6 +199,7 @@ describe('targets', () => {
   test.each([
     ['/', '/', ''],
     ['/a/b?c?d', '/a/b', '?c?d'],
+    ['/!~', '/!~', ''],
     ['/?', '/', '?'],
     ['//evil/x', '//evil/x', ''],
     ['/%2e%2e/%00', '/%2e%2e/%00', ''],
@@ -210,6 +224,8 @@ describe('targets', () => {
     ['*'],
     ['a'],
     ['example.test:80'],
+    ['httpx'],
+    ['wsx'],
     ['ftp://a/'],
     ['http:/a'],
     ['http://'],
@@ -348,6 +364,10 @@ describe('RFC 6455 4.2.1: a request that is wrong', () => {
     },
   );
 
+  test('T13: a version that is not ours needs no word more', () => {
+    expect(check({ 'Sec-WebSocket-Version': ['8'] })).toMatchObject({ fault: 'VERSION_UNSUPPORTED', detail: '' });
+  });
+
   test('the first fault in the documented order wins', () => {
     const order: [string, Record<string, readonly string[]>][] = [
       ['HOST_INVALID', { Host: [] }],
@@ -441,6 +461,7 @@ describe('RFC 6455 4.1: a request of ours', () => {
     ['a line break in the origin', { origin: 'http://a\r\nX-Evil: 1' }],
     ['a subprotocol that is no token', { subprotocols: ['a b'] }],
     ['an empty subprotocol', { subprotocols: [''] }],
+    ['two subprotocols in one', { subprotocols: ['a, b'] }],
     ['a line break in a subprotocol', { subprotocols: ['a\r\nX-Evil: 1'] }],
     ['a subprotocol twice', { subprotocols: ['a', 'b', 'a'] }],
     ['too many subprotocols', { subprotocols: ['x'.repeat(600), 'y'.repeat(600)] }],
@@ -508,4 +529,15 @@ describe('RFC 6455 4.1: a request of ours', () => {
       { numRuns: 3000 },
     );
   });
+});
+
+test('the headers of a request are cut up once, and again after it was put to rest', () => {
+  const { request } = checkRequest('GET', '/chat', '1.1', [...BASE.flat(), 'X-A', '1', 'x-a', '2']);
+  const first = request!.headers;
+  expect(request!.headers).toBe(first);
+  request!.rest();
+  const second = request!.headers;
+  expect(second).not.toBe(first);
+  expect([...second]).toEqual([...first]);
+  expect(request!.readHeaders().getAll('X-A')).toEqual(['1', '2']);
 });

@@ -105,6 +105,8 @@ describe('refusals', () => {
     const json = parse(print({ body: Uint8Array.of(0, 255), headers: [['content-type', 'a/b']] }));
     expect(json.body).toEqual(Uint8Array.of(0, 255));
     expect(json.headers.getAll('content-type')).toEqual(['a/b']);
+    expect(parse(print({ body: 'x' })).headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(parse(print({ body: '' })).headers.has('content-type')).toBe(false);
     expect(() => print({ body: '\ud800' })).toThrow(UsageError);
     expect(() => print({ body: 1 as unknown as string })).toThrow(UsageError);
   });
@@ -177,6 +179,14 @@ describe('refusals', () => {
     expect(parse(rejectionFor('VERSION_UNSUPPORTED', '')).headers.get('sec-websocket-version')).toBe('13');
   });
 
+  test('the answer to a HEAD has the length of its text, and no text', () => {
+    const whole = text(rejectionFor('METHOD_NOT_GET', ''));
+    const bare = text(rejectionFor('METHOD_NOT_GET', '', true));
+    expect(bare.endsWith('\r\n\r\n')).toBe(true);
+    expect(whole.startsWith(bare)).toBe(true);
+    expect(bare).toContain(`Content-Length: ${whole.length - bare.length}\r\n`);
+  });
+
   test('a detail is made printable', () => {
     const message = rejectionFor('HEADER_INVALID', '\r\n\x1b\xff');
     expect(text(message)).toContain('a header line is malformed: \\x0d\\x0a\\x1b\\xff\n');
@@ -187,6 +197,7 @@ describe('RFC 9112 4: the status line', () => {
   test.each([
     ['HTTP/1.1 101 Switching Protocols', '1.1', 101, 'Switching Protocols'],
     ['HTTP/1.0 200 OK', '1.0', 200, 'OK'],
+    ['HTTP/1.1 100 Continue', '1.1', 100, 'Continue'],
     ['HTTP/1.1 404 ', '1.1', 404, ''],
     ['HTTP/1.1 404', '1.1', 404, ''],
     ['HTTP/1.1 599  caf\xe9', '1.1', 599, ' caf\xe9'],
@@ -202,6 +213,7 @@ describe('RFC 9112 4: the status line', () => {
     ['HTTP/1.1 10 x'],
     ['HTTP/1.1 1011 x'],
     ['HTTP/1.1 1x1 x'],
+    ['HTTP/1.1 1:1 x'],
     ['HTTP/1.1 099 x'],
     ['http/1.1 101 x'],
     ['HTTP/11 101 x'],
@@ -237,6 +249,7 @@ describe('RFC 6455 4.1: the answer to our request', () => {
   test('what is missing or repeated is counted', () => {
     expect(check({ 'Sec-WebSocket-Accept': [] })).toMatchObject({ fault: 'ACCEPT_MISMATCH', detail: 'there is none' });
     expect(check({ 'Sec-WebSocket-Accept': [ACCEPT, ACCEPT] }).detail).toBe('there are 2');
+    expect(check({ 'Sec-WebSocket-Accept': [KEY] })).toMatchObject({ fault: 'ACCEPT_MISMATCH', detail: KEY });
   });
 
   test('right answers', () => {

@@ -195,6 +195,58 @@ describe('row 20: authorize', () => {
     expect(server.statistics).toMatchObject({ opened: 1, refused: 1 });
   });
 
+  test.each([
+    ['handshakeTimeout has passed', { handshakeTimeout: 40 }, () => {}],
+    ['the server closes', {}, (server: Server) => void server.close()],
+  ])('T46: the signal aborts when %s, though the peer stays', async (_, options, act) => {
+    const asked: Peer[] = [];
+    const server = await start({
+      ...options,
+      closeTimeout: null,
+      authorize: (_request, peer) => new Promise(() => asked.push(peer)),
+    });
+    // It never ends its side: nothing else would tell the hook.
+    const peer = await RawPeer.to(server.port!);
+    peer.socket.removeAllListeners('end');
+    peer.write(upgradeRequest());
+    while (asked.length < 1) await new Promise(setImmediate);
+    const { signal } = asked[0]!;
+    expect(signal.aborted).toBe(false);
+    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+    act(server);
+    await aborted;
+    expect(server.statistics.pending).toBe(1);
+    peer.reset();
+  });
+
+  test('T46: a hook that gives up with its signal does not change the answer: 408, and it is no defect', async () => {
+    const defects: unknown[] = [];
+    const server = await start({
+      handshakeTimeout: 40,
+      onListenerError: (error) => void defects.push(error),
+      authorize: (_request, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    });
+    const refused = nextRefused(server);
+    expect(statusOf(await exchange(server.port!, upgradeRequest()))).toBe(408);
+    expect(await refused).toMatchObject({ status: 408, error: { code: 'OPENING_TIMEOUT' } });
+    expect(defects).toEqual([]);
+  });
+
+  test('T46: who asks for the signal when the peer has had its answer finds it aborted', async () => {
+    const asked: Peer[] = [];
+    const server = await start({
+      handshakeTimeout: 40,
+      authorize: (_request, peer) => new Promise(() => asked.push(peer)),
+    });
+    const peer = await RawPeer.to(server.port!);
+    peer.socket.removeAllListeners('end');
+    await peer.write(upgradeRequest()).until('408');
+    expect(server.statistics.pending).toBe(1);
+    expect(asked[0]?.signal.aborted).toBe(true);
+    peer.reset();
+  });
+
   test('T45: 300 handshakes that break off leave nothing behind', async () => {
     const server = await start({ authorize: () => new Promise(() => {}) });
     const request = upgradeRequest();

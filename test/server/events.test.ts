@@ -11,6 +11,22 @@ describe('seed 27: numbers for events', () => {
   });
 });
 
+describe('listeners of a server', () => {
+  test('the same function may listen twice, and each undo is for one of them, once', async () => {
+    const world = new MemoryServer();
+    let heard = 0;
+    const listener = () => heard++;
+    const [first, second] = [world.server.on('connection', listener), world.server.on('connection', listener)];
+    first();
+    first();
+    await world.guest();
+    expect(heard).toBe(1);
+    second();
+    await world.guest();
+    expect(heard).toBe(1);
+  });
+});
+
 describe('seed 28: one hook for everything', () => {
   const record = (options = {}, handler = () => {}) => {
     const seen: [number, AnyEvent['type'], number][] = [];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { type ServeOptions, type Server, serve, UsageError } from '../../src/server/index.ts';
+import { LONGEST_SOCKET_PATH, longestOn } from '../../src/transport/node/socket-path.ts';
 import { exchange, statusOf, upgradeRequest } from '../support/sockets.ts';
 
 const servers: Server[] = [];
@@ -62,6 +63,27 @@ describe('row 51: port, host, backlog, address family', () => {
     await start({ path });
   });
 
+  test('T66: the longest path of a UNIX socket is served and dialled as it is, and a longer one is neither', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sansocket-'));
+    const path = `${folder}/${'x'.repeat(LONGEST_SOCKET_PATH - folder.length - 1)}`;
+    await start({ path });
+    expect(existsSync(path)).toBe(true);
+    await open(`ws+unix:${path}`);
+    const wanted = `the path of the UNIX socket has more than ${LONGEST_SOCKET_PATH} bytes`;
+    for (const attempt of [connect(`ws+unix:${path}y:/`), connect('ws://a.test/', { socketPath: `${path}y` })]) {
+      const failed = await attempt.catch((error: unknown) => error);
+      expect(failed).toBeInstanceOf(UsageError);
+      expect((failed as Error).message).toBe(`connect: ${wanted}`);
+    }
+    await expect(connect('ws+unix:/a%00b')).rejects.toThrow('connect: the path of the UNIX socket has a NUL in it');
+    expect(['linux', 'darwin', 'freebsd', 'win32'].map((each) => longestOn(each as NodeJS.Platform))).toEqual([
+      107,
+      103,
+      103,
+      Number.POSITIVE_INFINITY,
+    ]);
+  });
+
   test('row 53: what cannot listen rejects with the reason, and can try again', async () => {
     const server = await start({ port: 0, host: '127.0.0.1' });
     const again = { port: server.port!, host: '127.0.0.1' };
@@ -85,7 +107,8 @@ describe('options', () => {
     [{}, "'port'"],
     [{ port: 0, path: '/x' }, "'path'"],
     [{ port: 0, prot: 1 }, "'prot'"],
-    [{ port: '80' }, "'port'"],
+    [{ port: '80' }, "option 'port' must be a whole number from 0 to 65535, not '80'"],
+    [{ port: [80] }, 'not an array'],
     [{ port: -1 }, "'port'"],
     [{ port: 65536 }, "'port'"],
     [{ port: 0, family: 5 }, "'family'"],
@@ -94,6 +117,9 @@ describe('options', () => {
     [{ path: '/x', host: 'localhost' }, "'path'"],
     [{ path: '' }, "'path'"],
     [{ path: '/x\0y' }, "option 'path' has a NUL"],
+    [{ path: `/${'x'.repeat(LONGEST_SOCKET_PATH)}` }, `option 'path' has more than ${LONGEST_SOCKET_PATH} bytes`],
+    [{ path: `/xx${'é'.repeat(LONGEST_SOCKET_PATH / 2)}` }, 'bytes'],
+    [{ path: `\0${'x'.repeat(LONGEST_SOCKET_PATH)}` }, 'bytes'],
     [{ path: '/x', tls: {} }, "option 'tls' needs option 'port'"],
     [{ port: 0, paths: 'chat' }, "'paths'"],
     [{ port: 0, paths: [] }, "'paths'"],

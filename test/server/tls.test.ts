@@ -167,6 +167,18 @@ describe('row 91: failures of TLS', () => {
     await silent.closed;
     expect(server.statistics.pending).toBe(0);
   });
+
+  test('T83: all that is told of them is told before the end', async () => {
+    const server = await start(local);
+    const told: string[] = [];
+    server.on('refused', () => told.push('refused'));
+    server.on('close', () => told.push(`close, ${server.statistics.pending} pending`));
+    await RawPeer.to(server.port!);
+    while (server.statistics.pending < 1) await new Promise(setImmediate);
+    await server.close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(told).toEqual(['refused', 'close, 0 pending']);
+  });
 });
 
 test('a server may hold any certificate; T60: expired or of another host, a client refuses it', async () => {

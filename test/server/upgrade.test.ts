@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { connect, type HandshakeError } from '../../src/client/index.ts';
@@ -218,6 +219,9 @@ describe('row 63: attach', () => {
     const server = add(http);
     expect([server.url, server.port, server.path, server.address()]).toEqual(['', null, null, null]);
     expect(() => attach({} as HttpServer)).toThrow('node:http');
+    // They know no requests, and so no upgrades.
+    expect(() => attach(createNetServer() as HttpServer)).toThrow('must be a server of node:http or node:https');
+    expect(() => attach(createTlsServer(local) as unknown as HttpServer)).toThrow('must be a server of node:http');
     expect(() => attach(http, { port: 0 } as AttachOptions)).toThrow("'port'");
     expect(() => attach(http, { onRequest: () => null } as AttachOptions)).toThrow("'onRequest'");
     expect(() => attach(http, {}, 7 as unknown as Handler)).toThrow('handler');

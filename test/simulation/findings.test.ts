@@ -92,6 +92,7 @@ function relayed(server: Endpoint, clock: VirtualClock): { relay: Relay; got: st
     endCode: 1012,
     highWaterMark: 100,
     closeTimeout: 3_000,
+    sendTimeout: 60_000,
   } as const;
   const relay = new Relay(server, backend as unknown as Backend, rules, clock, Memory.shared, () => {});
   relay.start();

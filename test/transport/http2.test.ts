@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { HandshakeError, TransportError, UsageError } from '../../src/errors.ts';
+import { createGateway } from '../../src/gateway/index.ts';
 import { type AttachOptions, attach as attachUpgrades, type Server } from '../../src/server/index.ts';
 import type { UpgradeServer } from '../../src/server/upgrade.ts';
 import { attach, connect } from '../../src/transport/http2/index.ts';
@@ -60,6 +61,31 @@ async function allowed(session: ClientHttp2Session): Promise<void> {
   await new Promise((resolve) => session.ping(resolve));
   expect(session.remoteSettings.enableConnectProtocol).toBe(true);
 }
+
+test('RFC 6455 section 4.1: wss: goes over no session without TLS', async () => {
+  const { session, url, server } = await start();
+  await expect(connect(session, url.replace('ws:', 'wss:'))).rejects.toMatchObject({
+    name: 'TransportError',
+    cause: { message: 'the URL is wss:, and the session has no TLS' },
+  });
+  expect(server.statistics).toMatchObject({ opened: 0, refused: 0 });
+});
+
+test('WebSockets of one connection share an address, and no id', async () => {
+  const { session, url, server } = await start();
+  await allowed(session);
+  const dialled = [await connect(session, url), await connect(session, url), await connect(session, url)];
+  for (const socket of dialled) socket.resume();
+  const sockets = [...server.connections];
+  const address = `ws://127.0.0.1:${sockets[0]!.remotePort}`;
+  expect(sockets.map(({ id }) => id)).toEqual(['#1', '#2', '#3'].map((number) => address + number));
+  expect(sockets.map(({ id }) => server.get(id))).toEqual(sockets);
+  const gone = sockets[2]!.closed;
+  await dialled[2]!.close();
+  await gone;
+  expect(sockets.map(({ id }) => server.get(id))).toEqual([sockets[0], sockets[1], null]);
+  expect(server.broadcast('x', { except: sockets[0]!.id }).map(({ socket }) => socket)).toEqual([sockets[1]]);
+});
 
 test('RFC 8441 section 5: a 200 opens, with neither key nor accept nor Upgrade on the wire', async () => {
   const { session, url, server } = await start({ subprotocols: ['chat.v2'], compression: true });
@@ -198,6 +224,35 @@ test('close() of the server ends the WebSockets with 1001; its HTTP/2 goes on', 
   expect(await request(session, { ':path': '/' })).toMatchObject({ ':status': 200 });
 });
 
+test('who asks when the last attachment has closed is answered, until there is another', async () => {
+  const ask = async (session: ClientHttp2Session, url: string) =>
+    (
+      await request(session, {
+        ...{ ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http', ':path': '/' },
+        ...{ ':authority': new URL(url).host, 'sec-websocket-version': '13' },
+      })
+    )[':status'];
+  // By us if there is nobody else, by Node where somebody listens to requests.
+  for (const [listener, status] of [
+    [undefined, 404],
+    [(_: unknown, response: { end(): void }) => response.end(), 405],
+  ] as const) {
+    const { http2, session, url, server } = await start({}, listener);
+    await allowed(session);
+    await server.close();
+    expect([await ask(session, url), await ask(session, url)]).toEqual([status, status]);
+    const again = attach(http2, {}, (socket) => void socket.send('again'));
+    const socket = await connect(session, `${url}/`);
+    for await (const { data } of socket) {
+      expect(data).toBe('again');
+      break;
+    }
+    await socket.close();
+    await again.close();
+    expect(await ask(session, url)).toBe(status);
+  }
+});
+
 test('over HTTP/1.1 the same attachment takes the upgrades of ws', async () => {
   const { createSecureServer } = await import('node:http2');
   const { authority, local } = await import('../support/certificates.ts');
@@ -211,6 +266,22 @@ test('over HTTP/1.1 the same attachment takes the upgrades of ws', async () => {
   socket.close();
   await server.close();
   await new Promise((resolve) => http2.close(resolve));
+});
+
+test('where there is no HTTP/1.1 there are no upgrades: attach of sansocket/server, and a gateway, say so', async () => {
+  const { createSecureServer } = await import('node:http2');
+  const { local } = await import('../support/certificates.ts');
+  const said =
+    /: this server speaks HTTP\/2 alone, which has no upgrades: attach to it with sansocket\/transport\/http2, or/;
+  for (const http2 of [createServer(), createSecureServer({ ...local })]) {
+    const host = http2 as unknown as UpgradeServer;
+    expect(() => attachUpgrades(host)).toThrow(UsageError);
+    expect(() => attachUpgrades(host)).toThrow(said);
+    expect(http2.listenerCount('upgrade')).toBe(0);
+    await expect(createGateway({ server: host, routes: [{ prefix: '', port: 1 }] })).rejects.toThrow(said);
+  }
+  const direct = createGateway({ server: createServer() as unknown as UpgradeServer, mode: 'direct', processes: {} });
+  await expect(direct).rejects.toThrow(said);
 });
 
 test('others may take upgrades of HTTP/1.1 beside it, but not those of its paths', async () => {

@@ -61,12 +61,12 @@ function bases(extra: Uint8Array, first: number, last: number): Uint16Array {
   return base;
 }
 
+/** The last symbol takes the longest length from the one before it. */
 function lengthSymbols(): Uint8Array {
   const symbols = new Uint8Array(256);
   for (let symbol = 0; symbol < 29; symbol++) {
     const from = LENGTH_BASE[symbol]! - 3;
     symbols.fill(symbol, from, from + (1 << LENGTH_EXTRA[symbol]!));
   }
-  symbols[255] = 28;
   return symbols;
 }

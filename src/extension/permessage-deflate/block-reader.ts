@@ -21,7 +21,6 @@ const LENGTHS = 5;
 const SYMBOL = 6;
 const DISTANCE = 7;
 const DISTANCE_REST = 8;
-const COPY = 9;
 
 /** The longest match. */
 const LONGEST = 258;
@@ -42,7 +41,7 @@ export class BlockReader {
   private state = HEADER;
   /** The block at hand, or the last one, is marked as the final one. */
   private final = false;
-  /** The last block was stored and empty, as a flush ends, or the message has none yet. */
+  /** The last block was stored and empty, as a flush ends, or there is none yet. */
   private flushed = true;
   /** Bytes of a stored block, lengths of codes read so far, or what a match has to copy. */
   private count = 0;
@@ -66,19 +65,13 @@ export class BlockReader {
     return this.state === HEADER && this.bitCount === 0 && (this.final || this.flushed);
   }
 
-  /** A new message begins: the block before it is the last one of another. */
-  begin(): void {
-    this.final = false;
-    this.flushed = true;
-  }
-
   /** Forgets all buffers. */
   release(): void {
     this.leaveSet();
     this.input = this.out = NONE;
   }
 
-  /** Inflates until `out[0, limit)` has no room for another match, or the input is used up. */
+  /** Inflates until `out[0, limit)` has no room for another match, or the input is used up. `limit` never falls during a block. */
   run(limit: number): Stop {
     for (;;) {
       let why: Stop = Stop.not;
@@ -102,7 +95,6 @@ export class BlockReader {
           why = this.lengths();
           break;
         default:
-          if (limit - this.at < LONGEST) return Stop.needRoom;
           if (this.state === SYMBOL && this.input.length - this.inputAt >= 16 && !this.fast(limit)) return Stop.corrupt;
           if (this.state >= SYMBOL) why = this.symbol(limit);
       }
@@ -128,10 +120,7 @@ export class BlockReader {
   /** §3.2.3 of RFC 1951: BFINAL and BTYPE. */
   private header(): Stop {
     // A message goes on behind a final block (RFC 7692 section 7.2.3.4), at the next octet; the window stays.
-    if (this.final) {
-      this.drop(this.bitCount & 7);
-      if (this.bitCount === 0 && this.inputAt === this.input.length) return Stop.needInput;
-    }
+    if (this.final) this.drop(this.bitCount & 7);
     if (!this.need(3)) return Stop.needInput;
     this.final = (this.bits & 1) !== 0;
     this.flushed = false;
@@ -169,15 +158,10 @@ export class BlockReader {
     return Stop.not;
   }
 
+  /** Behind LEN and NLEN, which are whole octets, no bit waits: what follows lies in the input. */
   private stored(limit: number): Stop {
     while (this.count > 0) {
       if (this.at === limit) return Stop.needRoom;
-      if (this.bitCount > 0) {
-        this.out[this.at++] = this.bits & 0xff;
-        this.drop(8);
-        this.count--;
-        continue;
-      }
       const size = Math.min(this.count, limit - this.at, this.input.length - this.inputAt);
       if (size === 0) return Stop.needInput;
       this.out.set(this.input.subarray(this.inputAt, this.inputAt + size), this.at);
@@ -243,7 +227,6 @@ export class BlockReader {
     if (!literals.build(lengths, 0, this.literalCount, true)) return Stop.corrupt;
     // §3.2.7: one distance code of one bit is an incomplete code that is allowed.
     if (!distances.build(lengths, this.literalCount, total, true)) return Stop.corrupt;
-    this.count = 0;
     this.state = SYMBOL;
     return Stop.not;
   }
@@ -293,19 +276,14 @@ export class BlockReader {
         this.distance = entry >>> 16;
         this.state = DISTANCE_REST;
       }
-      if (this.state === DISTANCE_REST) {
-        const { extra } = this;
-        if (!this.need(extra)) return Stop.needInput;
-        this.distance += this.bits & ((1 << extra) - 1);
-        this.drop(extra);
-        this.state = COPY;
-      }
-      const { distance } = this;
+      const { extra } = this;
+      if (!this.need(extra)) return Stop.needInput;
+      const distance = this.distance + (this.bits & ((1 << extra) - 1));
+      this.drop(extra);
       // A reference goes back to what is there, and no further than the window that was agreed on.
       if (distance > this.at || distance > this.window) return Stop.corrupt;
       copyMatch(this.out, this.at, distance, this.count);
       this.at += this.count;
-      this.count = 0;
       this.state = SYMBOL;
     }
   }

@@ -23,7 +23,6 @@ import { assignCodes, codeLengths } from './code-lengths.ts';
 export const MOST_TOKENS = 16_384;
 /** With fewer tokens a code of one's own never pays for its description (measured). */
 const FEW_TOKENS = 20;
-const MOST_STORED = 65_535;
 /** The buffer for output: what it has at first, and what it may keep. */
 const SMALLEST = 4_096;
 const MOST_KEPT = 1_048_576;
@@ -104,11 +103,12 @@ export class BlockWriter {
       distanceCount = lastUsed(this.distances.lengths, DISTANCE_SYMBOLS);
       ownBits = extraBits + this.sizeIn(this.literals, this.distances) + this.describe(literalCount, distanceCount);
       runCount = 19;
-      while (runCount > 4 && this.runs.lengths[CODE_LENGTH_ORDER[runCount - 1]!] === 0) runCount--;
+      // Some length is not 0, and comes behind the four that are always told.
+      while (this.runs.lengths[CODE_LENGTH_ORDER[runCount - 1]!] === 0) runCount--;
       ownBits += 14 + 3 * runCount;
     }
     const size = to - from;
-    const storedBits = 8 * size + 40 * Math.max(1, Math.ceil(size / MOST_STORED)) - 3;
+    const storedBits = 8 * size + 37;
     if (storedBits <= fixedBits && storedBits <= ownBits) {
       this.stored(bytes, from, to);
     } else if (fixedBits <= ownBits) {
@@ -286,17 +286,16 @@ export class BlockWriter {
     this.put(codes[END_OF_BLOCK]!, lengths[END_OF_BLOCK]!);
   }
 
+  /** One block is enough: in the fixed code no token takes more than 31 bits, and so all of a block fewer than 65,535 octets. */
   private stored(bytes: Uint8Array, from: number, to: number): void {
-    for (let at = from; at < to || at === from; at += MOST_STORED) {
-      const size = Math.min(to - at, MOST_STORED);
-      this.reserve(8 * size + 64);
-      this.put(0, 3);
-      this.align();
-      this.put(size, 16);
-      this.put(~size & 0xffff, 16);
-      this.out.set(bytes.subarray(at, at + size), this.at);
-      this.at += size;
-    }
+    const size = to - from;
+    this.reserve(8 * size + 64);
+    this.put(0, 3);
+    this.align();
+    this.put(size, 16);
+    this.put(~size & 0xffff, 16);
+    this.out.set(bytes.subarray(from, to), this.at);
+    this.at += size;
   }
 
   /** Appends up to 16 bits; leaves fewer than 16 waiting. */
@@ -332,8 +331,9 @@ export class BlockWriter {
 /** The bits that follow the symbols 16, 17 and 18 of a description. */
 const RUN_EXTRA: Uint8Array = /* @__PURE__ */ Uint8Array.of(2, 3, 7);
 
+/** How many lengths are told: up to the last one that is none 0; there always is one. */
 function lastUsed(lengths: Uint8Array, size: number): number {
   let count = size;
-  while (count > 1 && lengths[count - 1] === 0) count--;
+  while (lengths[count - 1] === 0) count--;
   return count;
 }

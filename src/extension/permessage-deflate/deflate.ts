@@ -55,7 +55,7 @@ export class Deflate implements Deflater {
       const { buffer, end } = this;
       buffer.set(piece.subarray(at, at + size), end);
       this.end = end + size;
-      this.matcher!.run(buffer, end, this.end, 0, this.base, writer);
+      this.matcher!.run(buffer, end, this.end, this.base, writer);
       at += size;
     }
     writer.flush(!last);
@@ -74,7 +74,6 @@ export class Deflate implements Deflater {
   release(): void {
     this.buffer = NONE;
     this.matcher = null;
-    this.end = 0;
   }
 
   /** Makes room for `wish` bytes or fewer behind `end`; returns for how many. */
@@ -127,7 +126,7 @@ export class IndependentDeflate implements Deflater {
       this.matcher.clear();
       this.place = 0;
     }
-    this.matcher.run(piece, 0, piece.length, 0, this.place, writer);
+    this.matcher.run(piece, 0, piece.length, this.place, writer);
     this.place += piece.length;
     writer.flush(!last);
     return writer.length <= atMost ? writer.take() : null;

@@ -42,7 +42,6 @@ export class Inflate implements Inflater {
   write(piece: Uint8Array, last: boolean): void {
     const { reader } = this;
     reader.input = piece;
-    reader.inputAt = 0;
     this.owned = false;
     this.last = last;
     this.inTail = false;
@@ -77,8 +76,6 @@ export class Inflate implements Inflater {
         return this.drained(start);
       } else if (reader.complete) {
         // One that ends with a final block, or is empty, needs no tail; and some send it in full.
-        this.last = false;
-        reader.begin();
         return this.drained(start);
       } else if (this.inTail) {
         // The message ends inside a block.
@@ -129,7 +126,7 @@ export class Inflate implements Inflater {
   /** Moves the window to the front of the buffer; returns where it ends. */
   private slide(): number {
     const { reader } = this;
-    const from = Math.max(0, reader.at - this.window);
+    const from = reader.at - this.window;
     reader.out.copyWithin(0, from, reader.at);
     reader.at -= from;
     return reader.at;

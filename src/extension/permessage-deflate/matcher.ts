@@ -71,12 +71,11 @@ export class Matcher {
   }
 
   /**
-   * Writes the tokens of `bytes[from, to)` as blocks.
+   * Writes the tokens of `bytes[from, to)` as blocks. What is before `from` may be referred to.
    *
-   * @param lowest matches may begin at `bytes[lowest]`, not before
    * @param base the place of `bytes[0]`
    */
-  run(bytes: Uint8Array, from: number, to: number, lowest: number, base: number, writer: BlockWriter): void {
+  run(bytes: Uint8Array, from: number, to: number, base: number, writer: BlockWriter): void {
     const { head, back, window, shift } = this;
     const { lazy, insert, good, enough, chain } = this.effort;
     const patience = lazy === 0 ? 1 : lazy;
@@ -101,7 +100,7 @@ export class Matcher {
         head[hash] = place;
         if (step > window || step <= 0) step = 0;
         back[place & mask] = step;
-        const reach = i - lowest < window ? i - lowest : window;
+        const reach = i < window ? i : window;
         if (step !== 0 && step <= reach && held < patience) {
           // What is held must be beaten.
           length = held > SHORTEST - 1 ? held : SHORTEST - 1;

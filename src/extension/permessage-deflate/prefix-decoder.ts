@@ -63,7 +63,6 @@ export class PrefixDecoder {
     const { counts, limits, offsets, sorted, table } = this;
     counts.fill(0);
     for (let i = from; i < to; i++) counts[lengths[i]!]!++;
-    counts[0] = 0;
     let longest = 15;
     while (longest > 0 && counts[longest] === 0) longest--;
     let code = 0;
@@ -110,7 +109,7 @@ export class PrefixDecoder {
   long(bits: number): number {
     const wanted = reverse15(bits & 0x7fff);
     const { limits } = this;
-    for (let length = 1; length <= 15; length++) {
+    for (let length = this.rootBits + 1; length <= 15; length++) {
       if (wanted >= limits[length]!) continue;
       const symbol = this.sorted[this.offsets[length]! + (wanted >>> (15 - length))]!;
       return this.entries[symbol]! | length;

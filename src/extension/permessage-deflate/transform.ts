@@ -95,6 +95,7 @@ export class DeflateTransform implements PayloadTransform {
   corrupt = false;
 
   private readonly plan: DeflatePlan;
+  /** Of this connection alone; a shared one is the pool's. */
   private deflater: Deflater | null = null;
   private inflater: Inflater | null = null;
   private ending = false;
@@ -161,7 +162,7 @@ export class DeflateTransform implements PayloadTransform {
   release(): void {
     this.inflater?.release();
     this.inflater = null;
-    if (this.plan.outgoing.contextTakeover) this.deflater?.release();
+    this.deflater?.release();
     this.deflater = null;
   }
 
@@ -180,22 +181,22 @@ export class DeflateTransform implements PayloadTransform {
 
   /** A compressor that threw may remember what the peer never saw: the next one begins without a history. */
   private compress(piece: Uint8Array, last: boolean, atMost: number): Uint8Array | null {
+    const { pool, outgoing } = this.plan;
     const compressor = this.compressor();
     try {
       return compressor.deflate(piece, last, atMost);
     } catch (error) {
-      this.deflater = null;
-      this.plan.pool.dropDeflater(this.plan.outgoing.windowBits);
+      if (outgoing.contextTakeover) this.deflater = null;
+      else pool.dropDeflater(outgoing.windowBits);
       compressor.release();
       throw error;
     }
   }
 
   private compressor(): Deflater {
-    if (this.deflater === null) {
-      const { pool, outgoing } = this.plan;
-      this.deflater = outgoing.contextTakeover ? pool.codec.deflater(outgoing) : pool.sharedDeflater(outgoing);
-    }
+    const { pool, outgoing } = this.plan;
+    if (!outgoing.contextTakeover) return pool.sharedDeflater(outgoing);
+    this.deflater ??= pool.codec.deflater(outgoing);
     return this.deflater;
   }
 }

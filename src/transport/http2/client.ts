@@ -21,7 +21,8 @@ import { Http2Transport } from './stream.ts';
  * @returns an open endpoint
  * @throws UsageError (as a rejection, like all below) for a URL or an option that is wrong
  * @throws HandshakeError when the server did not answer with a 2xx as it should; `response` holds what it answered
- * @throws TransportError when the session is over, or the server knows no WebSockets over HTTP/2
+ * @throws TransportError when the session is over, has no TLS although the URL is `wss:`, or the server knows no WebSockets over
+ * HTTP/2
  * @throws TimeoutError after `handshakeTimeout`
  * @example
  * const session = http2.connect('https://example.test');
@@ -43,6 +44,8 @@ export async function connect(
   }
   return openClient(address, settings, nodeEnvironment, async (connection) => {
     await extendedConnect(session);
+    // Known only now: before, it may still be connecting.
+    if (address.secure && session.encrypted !== true) throw new Error('the URL is wss:, and the session has no TLS');
     const head = joinChunks(connection.takeOutgoing());
     connection.outgoingWritten(head.length, nodeEnvironment.clock.now());
     const { fields, key } = readHead(head, 'request');

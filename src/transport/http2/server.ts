@@ -25,7 +25,8 @@ import { Http2ServerTransport } from './stream.ts';
  *
  * Several may be attached to one server, each with `paths` of its own; one without `paths` gets what the others leave. An
  * upgrade of HTTP/1.1 that belongs to none of them is left alone if others listen to `upgrade` too.
- * `close()` ends the WebSockets; the HTTP/2 server goes on.
+ * `close()` ends the WebSockets; the HTTP/2 server goes on. Who asks for one when the last has closed is answered with 404, unless
+ * somebody else listens to `stream` or `request`.
  *
  * @throws UsageError naming the option that is unknown or wrong; also when another on this server has one of the `paths`, or
  *   has none either
@@ -83,7 +84,7 @@ class Http2Attachment extends Attachment {
     const now = environment.clock.now();
     const connection = ServerConnection.fromRequest(request, NONE, settings.endpoint.connection, now);
     const seen = { line: `CONNECT ${request.target} HTTP/2`, rawHeaders };
-    this.gate.admit(connection, new Http2ServerTransport(stream), seen);
+    this.gate.admit(connection, new Http2ServerTransport(stream), seen, true);
   }
 }
 
@@ -108,12 +109,12 @@ class Http2Junction extends Junction<Http2Attachment> {
     const { server } = this;
     // RFC 8441 §3: only who has this from the server may send an extended CONNECT.
     server.updateSettings?.({ enableConnectProtocol: true });
-    server.on('stream', this.onStream);
+    server.off('stream', this.onStream).on('stream', this.onStream);
     server.on('connect', this.onConnect);
   }
 
+  /** RFC 8441 §3: what was allowed cannot be taken back. So whoever still asks is answered: by us, if there is nobody else. */
   protected override stop(): void {
-    this.server.off('stream', this.onStream);
     this.server.off('connect', this.onConnect);
   }
 
@@ -124,7 +125,9 @@ class Http2Junction extends Junction<Http2Attachment> {
     rawHeaders: readonly string[],
   ): void => {
     if (!isWebSocketConnect(headers)) return;
-    (this.takerOf(headers[':path'] ?? '') ?? this.any)?.take(stream, headers, rawHeaders);
+    const taker = this.takerOf(headers[':path'] ?? '') ?? this.any;
+    if (taker !== null) taker.take(stream, headers, rawHeaders);
+    else if (this.server.listenerCount('stream') === 1) refuse(stream);
   };
 
   /** Node answers a CONNECT with 405 unless somebody listens: so do we, but to those that are ours. */
@@ -136,6 +139,12 @@ class Http2Junction extends Junction<Http2Attachment> {
 }
 
 const junctions: WeakMap<AnyHttp2Server, Http2Junction> = new WeakMap();
+
+function refuse(stream: ServerHttp2Stream): void {
+  stream.on('error', ignore);
+  stream.respond({ ':status': 404 }, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+}
 
 const NONE = new Uint8Array(0);
 

@@ -79,9 +79,10 @@ function textCodec(write: Write | null): TextCodec {
       // Short texts are not worth a call into native code (measured).
       if (end - start <= 16) return pureText.decode(bytes, start, end);
       const part = viewOf(bytes, start, end);
-      if (littleEndian && seemsForeign(bytes, start, end))
-        return isUtf8(part) ? decodeForeign(bytes, start, end) : null;
+      // What is no UTF-8 is thrown, and so is what no string can hold.
       try {
+        if (littleEndian && seemsForeign(bytes, start, end))
+          return isUtf8(part) ? decodeForeign(bytes, start, end) : null;
         return decoder.decode(part);
       } catch {
         return null;
