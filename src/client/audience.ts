@@ -29,7 +29,7 @@ export class Audience {
   private registrations: readonly Registration[] = [];
   private endpoint: Endpoint | null = null;
   private telling = false;
-  private readonly backlog: OwnEvent[] = [];
+  private backlog: OwnEvent[] = [];
 
   /** `report` takes what a listener threw when there was no connection to fail; `delivery` tells what connections deliver. */
   constructor(report: (error: unknown) => void, delivery: () => Delivery) {
@@ -115,15 +115,21 @@ export class Audience {
   tell(): void {
     if (this.telling) return;
     this.telling = true;
-    for (let event = this.backlog.shift(); event !== undefined; event = this.backlog.shift()) {
-      for (const registration of this.registrations) {
-        // One that another listener has taken off is gone at once.
-        if (registration.type === event.type && this.registrations.includes(registration)) {
-          this.call(registration.listener as (event: OwnEvent) => unknown, event);
-        }
-      }
+    while (this.backlog.length > 0) {
+      const events = this.backlog;
+      this.backlog = [];
+      for (const event of events) this.tellOne(event);
     }
     this.telling = false;
+  }
+
+  private tellOne(event: OwnEvent): void {
+    for (const registration of this.registrations) {
+      // One that another listener has taken off is gone at once.
+      if (registration.type === event.type && this.registrations.includes(registration)) {
+        this.call(registration.listener as (event: OwnEvent) => unknown, event);
+      }
+    }
   }
 
   private call(listener: (event: OwnEvent) => unknown, event: OwnEvent): void {

@@ -33,7 +33,7 @@ export interface ExtensionAgreement {
 export interface Extension {
   /** The registered token, in lower case. */
   readonly name: string;
-  /** The reserved bits it claims: 0x40 (RSV1), 0x20 (RSV2), 0x10 (RSV3) or a sum of them. */
+  /** The reserved bits it claims: 0x40 (RSV1), 0x20 (RSV2), 0x10 (RSV3) or a sum of them; with none it changes no payload. */
   readonly rsvBits: number;
   /** Client: the offers, in order of preference. */
   offer(): readonly ExtensionOffer[];
@@ -48,7 +48,8 @@ export interface PayloadTransform {
   /** The bits set on the first frame of a transformed message. */
   readonly rsvBits: number;
   /**
-   * Outgoing: transforms one whole message. If it throws, the message is not sent, and what it makes later must not refer to it.
+   * Outgoing: transforms one whole message. If it throws, the message is not sent, or is sent as it is where it had been taken
+   * before: what it makes later must not refer to it.
    *
    * @returns the payload to send with the bits set (owned by the caller), or `null` to send the message as it is
    */

@@ -20,7 +20,7 @@ import { ATTACH_RULES, type Peer, SERVE_RULES, ServerSettings } from '../server/
 import { isOriginAllowed } from '../server/origin.ts';
 import { readListenOptions } from '../server/serve.ts';
 import { checkUpgrades, UpgradeJunction } from '../server/upgrade.ts';
-import { headersFor, isRefusal, readVerdict, subprotocolFor } from '../server/verdict.ts';
+import { disown, headersFor, isRefusal, readVerdict, subprotocolFor } from '../server/verdict.ts';
 import { nodeClock } from '../transport/node/clock.ts';
 import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
 import type { HandOver } from './adopt.ts';
@@ -318,6 +318,7 @@ function findProcess(
   else if (processes !== null && Object.hasOwn(processes, name)) child = processes[name] ?? null;
   if (child === null || child === undefined) return new BackendError(404, 'there is no process of this name');
   if (typeof child.send !== 'function' || typeof child.on !== 'function') {
+    disown(child);
     throw new UsageError('INVALID_ARGUMENT', `processes must find a process of Node or null, not ${show(child)}`);
   }
   return child.connected ? { name, child } : new BackendError(502, 'the process has ended');

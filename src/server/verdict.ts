@@ -43,6 +43,7 @@ export function subprotocolFor({ subprotocols }: Pick<ServerSettings, 'subprotoc
   if (typeof subprotocols !== 'function') return chooseSubprotocol(offered, subprotocols) ?? '';
   const chosen: unknown = subprotocols(offered, request) ?? '';
   if (typeof chosen === 'string') return chosen;
+  disown(chosen);
   throw new UsageError('INVALID_ARGUMENT', `subprotocols must choose a string or null, not ${show(chosen)}`);
 }
 
@@ -60,6 +61,7 @@ export function headersFor(
   if (typeof own === 'function') {
     const made: unknown = own(request);
     if (isPromise(made)) {
+      disown(made);
       throw new UsageError('INVALID_ARGUMENT', 'headers must be made at once: there is no promise');
     }
     own = readHeaders(made, 'headers');
@@ -71,3 +73,10 @@ export function headersFor(
 export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
 }
+
+/** What is refused may be a promise all the same: should it fail, nobody waits for it, and the process must not end. */
+export function disown(value: unknown): void {
+  if (isPromise(value)) void value.then(undefined, ignore);
+}
+
+function ignore(): void {}

@@ -1054,6 +1054,19 @@ describe('T86: what is sent while there is no connection', () => {
     expect([dropped, client.info.droppedMessages]).toEqual([['b'], 2]);
   });
 
+  test('a hundred thousand that are dropped at once are told in order, and in no time worth a word', async () => {
+    world.treatment = 'down';
+    const count = 100_000;
+    const { client } = watched({ queue: { maxMessages: count } });
+    const dropped: unknown[] = [];
+    client.on('drop', ({ data }) => void dropped.push(data));
+    void client.start();
+    const texts = Array.from({ length: count }, (_, i) => String(i));
+    for (const text of texts) client.send(text);
+    await client.stop();
+    expect(dropped).toEqual(texts);
+  });
+
   test('a listener that sends again what was dropped does not hold up the world', async () => {
     world.treatment = 'down';
     const { client } = watched({ queue: { maxMessages: 2, overflow: 'drop-oldest' } });

@@ -120,6 +120,11 @@ describe('row 99: direct mode', () => {
       /must find a process of Node or null, not an/,
     ],
     [
+      'a process that is a promise, and fails later',
+      { processes: (() => Promise.reject(new Error('later'))) as never },
+      /must find a process of Node or null, not an object/,
+    ],
+    [
       'a process that says nothing',
       { processes: () => ({ send() {}, connected: true }) as never },
       /must find a process of Node or null, not an object/,

@@ -233,6 +233,26 @@ describe('row 20: authorize', () => {
     expect(defects).toEqual([]);
   });
 
+  test.each(['headers', 'subprotocols'])(
+    '%s that are a promise, and fail later: 500, and the process goes on',
+    async (name) => {
+      const unheard: unknown[] = [];
+      const hear = (error: unknown) => void unheard.push(error);
+      process.on('unhandledRejection', hear);
+      try {
+        const hook = (async () => {
+          throw new Error('later');
+        }) as never;
+        const server = await start({ onListenerError: () => {}, [name]: hook });
+        expect((await refusal(server.url, { subprotocols: ['a'] })).status).toBe(500);
+        await new Promise(setImmediate);
+        expect(unheard).toEqual([]);
+      } finally {
+        process.off('unhandledRejection', hear);
+      }
+    },
+  );
+
   test('T46: who asks for the signal when the peer has had its answer finds it aborted', async () => {
     const asked: Peer[] = [];
     const server = await start({

@@ -134,6 +134,6 @@ export class IndependentDeflate implements Deflater {
 
   reset(): void {}
 
-  /** Serves others still. */
+  /** It holds nothing that the collector does not take. */
   release(): void {}
 }

@@ -54,7 +54,7 @@ export class NativeDeflate implements Deflater {
   }
 
   release(): void {
-    if (!this.forgets) this.native.close();
+    this.native.close();
   }
 }
 
