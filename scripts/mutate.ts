@@ -8,7 +8,7 @@
  *         --again file      tries only the mutants that survived then
  *
  * Tries every mutant without `--sample`. Each is tried by the tests that come by its place, and counts as noticed if one of them
- * fails that passes without it (scripts/mutation/worker.ts). Prints the score of each folder and the survivors; those that nobody
+ * fails that passes without it (scripts/mutation/worker.ts). Prints the survivors as it meets them, and the score of each folder; those that nobody
  * can notice are listed with their reason (scripts/mutation/equivalents.ts) and do not count. The exit status is 1 if a score is
  * below 85 %, or if the list names a mutant that is noticed. Ctrl-C ends it early: what was tried counts.
  *
@@ -170,6 +170,9 @@ process.on('SIGINT', () => {
 const start = performance.now();
 const tried = (result: Tried): void => {
   results.push(result);
+  const { mutant, verdict } = result;
+  const listed = reasonOf(mutant) !== null;
+  if (isNoticed(verdict) === listed) console.log(`${verdict}${listed ? ', though listed' : ''}: ${placeOf(mutant)}`);
   if (results.length % 250 !== 0) return;
   const minutes = (performance.now() - start) / 60_000;
   console.log(`${results.length} of ${chosen.length} tried, ${minutes.toFixed(1)} minutes`);
@@ -195,26 +198,28 @@ for (const name of FOLDERS) {
   let equivalent = 0;
   for (const { mutant, verdict } of here) {
     const reason = reasonOf(mutant);
-    const { file, line, code, replacement, nth } = mutant;
-    const place = `${file}:${line}  ${code}  →  ${replacement}${nth > 1 ? `  #${nth}` : ''}`;
-    if (verdict === 'noticed' || verdict === 'never ends') {
+    if (isNoticed(verdict)) {
       noticed++;
-      if (reason === null) continue;
-      good = false;
-      console.log(`noticed, though listed: ${place}`);
-    } else if (reason === null) {
-      console.log(`${verdict}: ${place}`);
-    } else {
+      if (reason !== null) good = false;
+    } else if (reason !== null) {
       equivalent++;
-      console.log(`equivalent: ${place}\n    ${reason}`);
+      console.log(`equivalent: ${placeOf(mutant)}\n    ${reason}`);
     }
   }
   const score = (100 * noticed) / (here.length - equivalent);
   if (score < NEEDED) good = false;
-  const tried = `${here.length} tried, ${noticed} noticed, ${equivalent} equivalent`;
-  console.log(`${name}: ${score.toFixed(1)} % (${tried}, ${here.length - noticed - equivalent} survived)`);
+  const count = `${here.length} tried, ${noticed} noticed, ${equivalent} equivalent`;
+  console.log(`${name}: ${score.toFixed(1)} % (${count}, ${here.length - noticed - equivalent} survived)`);
 }
 process.exitCode = good ? 0 : 1;
+
+function isNoticed(verdict: Verdict): boolean {
+  return verdict === 'noticed' || verdict === 'never ends';
+}
+
+function placeOf({ file, line, code, replacement, nth }: Mutant): string {
+  return `${file}:${line}  ${code}  →  ${replacement}${nth > 1 ? `  #${nth}` : ''}`;
+}
 
 /** Why nobody can notice a mutant, or null. */
 function reasonOf({ file, code, replacement, nth }: Mutant): string | null {

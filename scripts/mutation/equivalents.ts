@@ -14,6 +14,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'an empty array either way': [
       'this.bytes = «this.position === this.end» ? NONE : this.bytes.slice(this.position, this.end);  →  false',
     ],
+    'all of the chunk is read: the two are equal': [
+      '«this.position = this.end = 0;»  →  ;  #1',
+      'this.position = this.end = «0»;  →  (0 + 1)',
+    ],
   },
   'src/codec/frame-decoder.ts': {
     'read only after a step that sets it': [
@@ -64,7 +68,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
   },
   'src/codec/mask.ts': {
     'two ways to the same octets, and what is remembered of a buffer: time or memory only': [
-      'if («length >= COPY_FROM») {  →  false',
       'const words = «bytes === lastBytes && wordEnd <= lastWords.length» ? lastWords : wordsOf(bytes, wordEnd);  →  false',
       '«lastBuffer = buffer;»  →  ;',
       '«lastWords = words;»  →  ;',
@@ -95,6 +98,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'if (buffer.byteLength «<=» REMEMBER_UP_TO) {  →  <',
       'if («buffer.byteLength <= REMEMBER_UP_TO») {  →  true',
       'if («buffer.byteLength <= REMEMBER_UP_TO») {  →  false',
+      '«lastBytes = bytes;»  →  ;  #1',
     ],
     'turned by nothing the key is the key': [
       'const turned = «phase === 0» ? key : (key >>> (phase << 3)) | (key << (32 - (phase << 3)));  →  false',
@@ -188,6 +192,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'behind a value is CR, and of one that is only space nothing is left': [
       'while (at «<» end && isSpace(head.charCodeAt(at))) at++;  →  <=',
       'while (end «>» at && isSpace(head.charCodeAt(end - 1))) end--;  →  >=',
+    ],
+    'the first octet of a name, and the colon before a value, are read once more as part of it': [
+      '«i++;»  →  ;  #4',
+      '«i++;»  →  ;  #5',
     ],
   },
   'src/handshake/header-grammar.ts': {
@@ -315,6 +323,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'for (let symbol = 0; symbol < «29»; symbol++) {  →  (29 + 1)',
       'for (let symbol = 4; symbol «<» DISTANCE_SYMBOLS; symbol++) extra[symbol] = (symbol >>> 1) - 1;  →  <=',
       'for (let symbol = 0; symbol «<» 29; symbol++) {  →  <=',
+      'export const LITERAL_SYMBOLS = «286»;  →  (286 + 1)',
     ],
     'the same comes of it either way': [
       'for (let symbol = «0»; symbol < 29; symbol++) {  →  (0 + 1)',
@@ -364,6 +373,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'more than enough is asked for; what is missing counts as 0 and is noticed by its length': [
       'this.need(«14»);  →  (14 + 1)',
       'this.need(«20»);  →  (20 + 1)',
+      'if (!this.need(«16»)) return Stop.needInput;  →  (16 + 1)  #1',
     ],
     'a set goes back to the pool later: time or memory only': [
       '«this.set?.giveBack();»  →  ;',
@@ -382,6 +392,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'the length of the code for 0 is always told': ['this.set.lengths.fill(0, «0», 19);  →  (0 + 1)'],
     'beyond what is read': ['this.set.lengths.fill(0, 0, «19»);  →  (19 + 1)'],
     'nothing is before the first block': ['private final = «false»;  →  true'],
+    '9 to 12 bits wait there: two octets either way': ['inputAt += («31» - bitCount) >> 3;  →  (31 + 1)  #4'],
   },
   'src/extension/permessage-deflate/block-writer.ts': {
     'how much is reserved: memory only': [
@@ -395,8 +406,13 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       '«this.reserve(fixedBits);»  →  ;',
       'this.reserve(«8» * size + 64);  →  (8 + 1)',
       'const needed = this.at + (bits >>> 3) + «16»;  →  (16 + 1)',
+      'const larger = new Uint8Array(Math.max(needed, «2» * this.out.length));  →  (2 + 1)',
     ],
-    'begin() sets it': ['private bits = «0»;  →  (0 + 1)', 'private bitCount = «0»;  →  (0 + 1)'],
+    'begin() sets it': [
+      'private bits = «0»;  →  (0 + 1)',
+      'private bitCount = «0»;  →  (0 + 1)',
+      'private at = «0»;  →  (0 + 1)',
+    ],
     'whether an own code is tried for a short block: size only': [
       'const FEW_TOKENS = «20»;  →  (20 + 1)',
       'if (count «>=» FEW_TOKENS) {  →  >',
@@ -412,13 +428,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'while (lengths[count «-» 1] === 0) count--;  →  +',
     ],
     'which kind of block is written: the message is the same': [
-      'for (let i = 0; «i < DISTANCE_SYMBOLS»; i++) bits += distanceFrequencies[i]! * distances.lengths[i]!;  →  false',
-      'for (let i = 0; i < DISTANCE_SYMBOLS; i++) bits «+=» distanceFrequencies[i]! * distances.lengths[i]!;  →  -=',
       'if (storedBits <= fixedBits && storedBits «<=» ownBits) {  →  <',
       'if (storedBits «<=» fixedBits && storedBits <= ownBits) {  →  <',
       'ownBits += «14» + 3 * runCount;  →  (14 + 1)',
       'ownBits += 14 + «3» * runCount;  →  (3 + 1)',
-      'ownBits «+=» 14 + 3 * runCount;  →  -=',
       '«ownBits += 14 + 3 * runCount;»  →  ;',
       'const storedBits = 8 * size + «37»;  →  (37 + 1)',
       'ownBits += 14 + 3 «*» runCount;  →  /',
@@ -442,7 +455,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'if (bitCount «>=» 16) {  →  >',
     ],
     'where blocks end: size only': ['export const MOST_TOKENS = «16_384»;  →  (16_384 + 1)'],
-    'no match is shorter than 3': ['if (token < «0x10000») {  →  (0x10000 + 1)'],
+    'no match is shorter than 3': ['if (token < «0x10000») {  →  (0x10000 + 1)', 'if (token «<» 0x10000) {  →  <='],
     'behind the last length, which is none 0, is a 0 or nothing: a run ends there at the latest, or is told as two': [
       'end «<» total &&  →  <=',
       '(end «<» literalCount ? literals.lengths[end]! : distances.lengths[end - literalCount]!) === length  →  <=',
@@ -501,15 +514,24 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'counts[depth «<» longest ? depth : longest]!++;  →  <=',
       'for (let length = longest; length «>» 0; length--) {  →  >=',
     ],
-    'written again behind it': ['for (let made = 0; made «<» size - 1; made++) {  →  <='],
+    'written again behind it': [
+      'for (let made = 0; made «<» size - 1; made++) {  →  <=',
+      'for (let made = 0; made < size «-» 1; made++) {  →  +',
+    ],
     'all weights twice as large': ['if (frequency > 0) order[used++] = (frequency << «9») | symbol;  →  (9 + 1)'],
-    'bits above the length of a code are cut off': ['«counts[0] = 0;»  →  ;', 'counts[0] = «0»;  →  (0 + 1)'],
+    'bits above the length of a code are cut off': [
+      '«counts[0] = 0;»  →  ;',
+      'counts[0] = «0»;  →  (0 + 1)',
+      'let code = «0»;  →  (0 + 1)',
+    ],
   },
   'src/extension/permessage-deflate/copy-match.ts': {
     'two ways to copy the same: time only': [
       'if («length > 30») {  →  true',
       'if (length > «30») {  →  (30 + 1)',
       'if (length «>» 30) {  →  >=',
+      'if (distance «>=» length) {  →  >',
+      'if («distance === 1») {  →  false',
     ],
     'the octet behind it is written again before anybody reads it': ['} while (at «<» end);  →  <='],
   },
@@ -529,10 +551,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'private end = «0»;  →  (0 + 1)',
       'private base = «0»;  →  (0 + 1)',
       '«this.slid = false;»  →  ;',
-      'if («this.slid») this.reset();  →  false',
       'if (this.base «<» MOST_PLACES) return;  →  <=',
       'if (this.place + piece.length «>=» MOST_PLACES) {  →  >',
       '«this.matcher.clear();»  →  ;',
+      'this.matcher!.learn(this.buffer, 0, this.end, «0»);  →  (0 + 1)',
     ],
     'how much room there is: memory only': [
       'while (capacity < wish && capacity «<» this.most) capacity *= 2;  →  <=',
@@ -616,9 +638,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       '{ lazy: 258, insert: 258, good: 32, enough: 258, chain: «2_048» },  →  (2_048 + 1)',
     ],
     'how hard it tries: any other search gives the same message': [
-      'if («same >= nice») break;  →  false',
       'const nice = «enough < most» ? enough : most;  →  true',
-      '} while (step !== 0 && far «<=» reach && --tries > 0);  →  <',
       '} while (step !== 0 && far <= reach && --tries > «0»);  →  (0 + 1)',
       '} while (step !== 0 && far <= reach && --tries «>» 0);  →  >=',
       'let tries = held >= good ? chain «>>» 2 : chain;  →  <<',
@@ -626,13 +646,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'let tries = held «>=» good ? chain >> 2 : chain;  →  >',
       'let tries = «held >= good» ? chain >> 2 : chain;  →  false',
       'if (step !== 0 && step <= reach && held «<» patience) {  →  <=',
-      'if (step !== 0 && step «<=» reach && held < patience) {  →  <',
       'const nice = «enough < most» ? enough : most;  →  false',
-      'if (same «>=» nice) break;  →  >',
       'if (i «<=» hashEnd) {  →  <',
       'if (same «>» length) {  →  >=',
       'const patience = lazy === 0 ? «1» : lazy;  →  (1 + 1)',
-      '} while (step !== «0» && far <= reach && --tries > 0);  →  (0 + 1)',
     ],
     'what the tables say is only a hint that the octets confirm': [
       'this.shift = «32» - hashBits;  →  (32 + 1)',
@@ -647,11 +664,12 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'back[place & mask] = step <= window && step «>» 0 ? step : 0;  →  >=',
       'if (step «>» window || step <= 0) step = 0;  →  >=',
       'back[place & mask] = step <= window && step > 0 ? step : «0»;  →  (0 + 1)',
-      'if (step > window «||» step <= 0) step = 0;  →  &&',
-      'if («step > window || step <= 0») step = 0;  →  false',
       'if (step > window || step «<=» 0) step = 0;  →  <',
       'back[place & mask] = step «<=» window && step > 0 ? step : 0;  →  <',
       'back[place & mask] = step <= window && step > «0» ? step : 0;  →  (0 + 1)',
+      'this.enter(wordsOf(bytes), from, to «-» SHORTEST + 1, base);  →  +',
+      'this.enter(wordsOf(bytes), from, to - SHORTEST + «1», base);  →  (1 + 1)',
+      'return Math.imul(word, «0x9e3779b1») >>> shift;  →  (0x9e3779b1 + 1)',
     ],
     'a match that is no better than the one held: the message is the same': [
       'length = held > SHORTEST - 1 ? held : SHORTEST «-» 1;  →  +',
@@ -664,7 +682,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'const last = length > insert ? 0 : end <= hashEnd «+» 1 ? end : hashEnd + 1;  →  -',
       'const last = length > insert ? 0 : end <= hashEnd + 1 ? end : hashEnd «+» 1;  →  -',
       'const last = length «>» insert ? 0 : end <= hashEnd + 1 ? end : hashEnd + 1;  →  >=',
-      'const last = «length > insert» ? 0 : end <= hashEnd + 1 ? end : hashEnd + 1;  →  true',
       'const last = «length > insert» ? 0 : end <= hashEnd + 1 ? end : hashEnd + 1;  →  false',
       'const last = length > insert ? «0» : end <= hashEnd + 1 ? end : hashEnd + 1;  →  (0 + 1)',
       'const last = end <= hashEnd «+» 1 ? end : hashEnd + 1;  →  -',
@@ -677,6 +694,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'while (same + 4 <= most && words.getInt32(at + same, true) === words.getInt32(i + same, «true»))  →  false',
       'while («same + 4 <= most && words.getInt32(at + same, true) === words.getInt32(i + same, true)»)  →  false',
       'while (same + 4 «<=» most && words.getInt32(at + same, true) === words.getInt32(i + same, true))  →  <',
+      'while (same + «4» <= most && words.getInt32(at + same, true) === words.getInt32(i + same, true))  →  (4 + 1)',
     ],
     'read only after it is set': ['let length = «0»;  →  (0 + 1)', 'let heldDistance = «0»;  →  (0 + 1)'],
     'the same comes of it either way': [
@@ -687,6 +705,9 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'if («length < most») {  →  true',
       'const last = length > insert ? 0 : end «<=» hashEnd + 1 ? end : hashEnd + 1;  →  <',
       'const last = end «<=» hashEnd + 1 ? end : hashEnd + 1;  →  <',
+      'length = «held > SHORTEST - 1» ? held : SHORTEST - 1;  →  true',
+      'if (length «<» most) {  →  <=',
+      'if («far === window») break;  →  false',
     ],
   },
   'src/extension/permessage-deflate/permessage-deflate.ts': {
@@ -703,6 +724,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'one that was given back is as good as a new one: memory only': [
       'return «incoming.contextTakeover» ? pool.codec.inflater(windowBits) : pool.takeInflater(windowBits);  →  false',
     ],
+    'released for good: nobody asks it again': ['«this.inflater = null;»  →  ;  #2', '«this.deflater = null;»  →  ;'],
   },
   'src/extension/permessage-deflate/prefix-decoder.ts': {
     'what has no code is not looked at': [
@@ -771,6 +793,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'a copy is as good: time and memory only': ['this.take(bytes, bytes.length, now, «false»);  →  true'],
     'the same time again': ['if (now «<=» this.now) return;  →  <'],
     'of two that are equal either will do': ['return pingDue «<» pongDue ? pingDue : pongDue;  →  <='],
+    'nothing is read any more: memory only': ['«this.reader = null;»  →  ;  #3'],
   },
   'src/connection/ending.ts': {
     'made and not shown: time only': ['if («!clean») {  →  true'],
@@ -943,6 +966,15 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'if (size < «32») for (let i = 0; i < size; i++) into[at + i] = payload[i]!;  →  (32 + 1)',
     ],
     'already so': ['if (this.taken «<» this.writtenTotal) this.taken = this.writtenTotal;  →  <='],
+    'a text that is large is not empty': [
+      'if (size «<» 0) return -1;  →  <=  #2',
+      'if (size < «0») return -1;  →  (0 + 1)  #2',
+    ],
+    'nothing is sent any more, and what is left is the collector’s': [
+      '«this.pong = null;»  →  ;  #2',
+      '«this.firstFlight = null;»  →  ;  #2',
+      '«this.flights = null;»  →  ;  #2',
+    ],
   },
   'src/connection/server-connection.ts': {
     'the phase is asked first, and it is over': ['«this.request = null;»  →  ;'],

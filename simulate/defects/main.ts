@@ -47,13 +47,13 @@ async function bundle(defect: Defect | null, outfile: string): Promise<void> {
   });
 }
 
-/** Runs it; what it found, or null. */
+/** Runs it; what it found, or null, also if it never ended. */
 function search(file: string): { found: string | null; seconds: number } {
   const start = performance.now();
   const args = [file, '--brief', '--seed', values.seed, '--seeds', values.seeds];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 300_000 });
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 });
   const seconds = (performance.now() - start) / 1_000;
-  return { found: status === 0 ? null : stderr.trim().split('\n').slice(0, 2).join(', '), seconds };
+  return { found: status === 0 || status === null ? null : stderr.trim().split('\n').slice(0, 2).join(', '), seconds };
 }
 
 let good = true;

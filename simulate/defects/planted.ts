@@ -68,10 +68,10 @@ export const DEFECTS: readonly Defect[] = [
     replace: 'const clean = this.exchanged || this.closeQueued;',
   },
   {
-    name: 'a message leaves the queue of a client only if it was taken',
-    file: 'client/outgoing-queue.ts',
-    find: 'this.messages[this.first++] = null;',
-    replace: 'if (this.messages.length % 7 !== 0) this.messages[this.first++] = null;',
+    name: 'a message that waited is handed over twice',
+    file: 'client/dispatch.ts',
+    find: 'const message = this.queue.take()!;',
+    replace: 'const message = this.queue.take()!; Object(this).again ??= this.queue.push(message);',
   },
   {
     name: 'our own close code is told for the peer’s',

@@ -106,6 +106,18 @@ describe('whole messages', () => {
     }
   });
 
+  it("with text: 'bytes' text is never a string, without it always, however it came", () => {
+    const wires = [text('abc'), join(text('a', { fin: false }), more('bc')), text('abc', { rsv: 0x40 })];
+    for (const options of [{ text: 'bytes' }, { text: 'bytes', borrow: true }, {}, { borrow: true }] as const) {
+      for (const chunks of wires.flatMap((wire) => [[wire], octets(wire)])) {
+        const incoming = reader(options, new Octets());
+        for (const chunk of chunks) incoming.queue.push(chunk.slice(), chunk.length, false);
+        const { data } = incoming.next(NO_BUDGET) as { data: unknown };
+        expect(data).toEqual('text' in options ? bytesOf('abc') : 'abc');
+      }
+    }
+  });
+
   it('§8.1: text that is not UTF-8 fails, wherever it is found', () => {
     expect(pulled(reader(), text(BAD))).toEqual(['fault', 'UTF8_INVALID']);
     expect(pulled(reader(), text('a', { fin: false }), more(BAD))).toEqual(['fault', 'UTF8_INVALID']);
@@ -207,6 +219,15 @@ describe('memory', () => {
     const chunk = binary(pattern(1_000));
     incoming.queue.push(chunk, chunk.length, false);
     expect((incoming.next(NO_BUDGET) as { data: Uint8Array }).data.buffer).toBe(chunk.buffer);
+  });
+
+  it('of a message that a transform made is its own: it stays when the next one is read', () => {
+    const incoming = reader({}, new Octets());
+    const wire = join(...['first', 'other'].map((payload) => binary(payload, { rsv: 0x40 })));
+    incoming.queue.push(wire, wire.length, false);
+    const messages = [1, 2].map(() => incoming.next(NO_BUDGET) as { data: Uint8Array });
+    expect(messages.map(({ data }) => textOf(data))).toEqual(['first', 'other']);
+    expect(incoming.idle).toBe(true);
   });
 
   it('keep() ends the loan: what was lent may change, in the middle of a fragmented message too', () => {

@@ -165,6 +165,37 @@ describe('many connections that share slabs', () => {
     expect(allocated - before).toBeLessThan(600_000);
   });
 
+  it('frames leave in the order in which they came, copied or referred to', () => {
+    for (const keys of [null, new MaskKeys(seeded())]) {
+      const outgoing = new Outgoing(new Memory((size) => new Uint8Array(size)), pureText, keys);
+      const sizes = [1, 40_000, 2, 3, 40_001, 40_002, 4];
+      for (const size of sizes) {
+        outgoing.frame(0x82, pattern(size));
+        outgoing.textFrame(0x81, 'x'.repeat(size));
+      }
+      const lengths = readFrames(join(...outgoing.take())).map(({ payload }) => payload.length);
+      expect(lengths).toEqual(sizes.flatMap((size) => [size, size]));
+    }
+  });
+
+  it('§5.5.3: the one pong that waits counts as what it takes on the wire', () => {
+    for (const keys of [null, new MaskKeys(seeded())]) {
+      const outgoing = new Outgoing(new Memory((size) => new Uint8Array(size)), pureText, keys);
+      const header = keys === null ? 2 : 6;
+      for (const size of [7, 0, 125, 3]) {
+        outgoing.setPong(pattern(size));
+        expect([outgoing.length, outgoing.unsent]).toEqual([header + size, header + size]);
+      }
+      outgoing.flushPong();
+      outgoing.flushPong();
+      expect(outgoing.length).toBe(header + 3);
+      outgoing.setPong(pattern(5));
+      expect(outgoing.length).toBe(2 * header + 8);
+      expect(join(...outgoing.take()).length).toBe(2 * header + 8);
+      expect(outgoing.unsent).toBe(2 * header + 8);
+    }
+  });
+
   it('frames encoded elsewhere go through unchanged, in order with the rest', () => {
     const outgoing = new Outgoing(new Memory((size) => new Uint8Array(size)), pureText, null);
     const parts = [pattern(10), pattern(4_096), pattern(4_097), pattern(1)];

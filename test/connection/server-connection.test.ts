@@ -139,6 +139,13 @@ describe('an application that decides', () => {
     expect(subject.pull().closed).toMatchObject({ code: 1006, error: { code: 'TERMINATED' } });
   });
 
+  it('that refuses an upgrade has refused it', () => {
+    const subject = server().feed(request());
+    expect(subject.connection.reject(0, 403, { body: 'no' })).toBe(true);
+    expect(answerOf(subject.flush())).toMatchObject({ status: 403, text: expect.stringMatching(/\r\n\r\nno$/) });
+    expect(subject.end().closed.error).toMatchObject({ code: 'REQUEST_REFUSED', status: 403 });
+  });
+
   it('that fails is a 500', () => {
     const subject = server().feed(request());
     subject.connection.fail(0, new Error('no database'));
@@ -240,6 +247,15 @@ describe('a request of bytes', () => {
       const subject = server().feed(request({ line }));
       expect([subject.types, answerOf(subject).status]).toEqual([[], 400]);
       expect(subject.end().closed.error).toMatchObject({ code: 'REQUEST_LINE_INVALID' });
+    }
+  });
+
+  it('whose head breaks is answered at once, and told what is wrong: its method is not known yet', () => {
+    for (const line of ['GET /chat HTTP/1.1', 'HEAD /chat HTTP/1.1']) {
+      const subject = server().feed(bytesOf(`${line}\r\nHost a\r\n`));
+      const { status, text } = answerOf(subject.flush());
+      expect([status, text.endsWith('\r\n\r\n')]).toEqual([400, false]);
+      expect(subject.end().closed.error).toMatchObject({ code: 'HEADER_INVALID' });
     }
   });
 

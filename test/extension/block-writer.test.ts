@@ -98,6 +98,26 @@ describe('RFC 1951: codes no longer than they can be told', () => {
     }
   });
 
+  test('15 bits for a length and 15 for its distance, with all the bits behind them, from every bit of an octet on', () => {
+    const farthest = (base: Uint16Array, extra: Uint8Array, symbol: number) =>
+      base[symbol]! + (1 << extra[symbol]!) - 1;
+    const match = (length: number, distance: number) =>
+      (farthest(LENGTH_BASE, LENGTH_EXTRA, length) << 16) | farthest(DISTANCE_BASE, DISTANCE_EXTRA, distance);
+    // Each is more than all of those before the last one together: the tree has no choice.
+    const lucas = [1, 1, 3, 4];
+    while (lucas.length < 15) lucas.push(lucas.at(-1)! + lucas.at(-2)!);
+    const often = match(12, 8);
+    const rest = mixed([
+      [match(12, 23), 1],
+      ...lucas.map((times, i) => [match(26 - i, 22 - i), i === 1 ? 0 : times] as const),
+    ]);
+    const writer = new BlockWriter();
+    for (let before = 0; before < 16; before++) {
+      const tokens = [...Array<number>(before).fill(often), match(25, 21), ...rest];
+      expect(roundTrip(writer, tokens, noise(4_096))).toBeLessThan(2 * tokens.length);
+    }
+  });
+
   test('the fixed code for a few tokens, with every length and distance', () => {
     const writer = new BlockWriter();
     for (let symbol = 0; symbol < 26; symbol++) {
@@ -120,6 +140,28 @@ describe('RFC 1951: codes no longer than they can be told', () => {
       const tokens = mixed(Array.from({ length: same }, (_, literal) => [literal, 64]));
       expect(roundTrip(writer, tokens, noise(50))).toBeLessThan(0.7 * tokens.length + 20);
     }
+  });
+
+  test('the length that is told last, 15, is told where most codes have it', () => {
+    // 127 literals that come once, as the end of the block does: a tree of 7 levels, and 8 above it.
+    const rare = Array.from({ length: 127 }, (_, i) => [i + Math.floor(i / 3), 1] as const);
+    const often = [128, 129];
+    while (often.length < 8) often.push(often.at(-1)! + often.at(-2)!);
+    const tokens = mixed([...rare, ...often.map((times, i) => [200 + 2 * i, times] as const)]);
+    expect(roundTrip(new BlockWriter(), tokens, noise(100))).toBeLessThan(0.5 * tokens.length);
+  });
+
+  test('every length is told, also where no two beside each other are the same, and the last one is 1', () => {
+    const writer = new BlockWriter();
+    const uneven = mixed(Array.from({ length: 256 }, (_, literal) => [literal, literal % 2 === 0 ? 40 : 10] as const));
+    expect(roundTrip(writer, uneven, noise(100))).toBeLessThan(0.99 * uneven.length);
+    // The longest match is the last symbol of its code.
+    const longest = mixed([
+      [(258 << 16) | 1, 60],
+      [97, 20],
+      [98, 10],
+    ]);
+    expect(roundTrip(writer, longest, noise(100))).toBeLessThan(longest.length / 2);
   });
 
   test('7 bits for the lengths of codes', () => {

@@ -89,6 +89,15 @@ describe('TransformChain', () => {
     expect([text(next.payload), next.rsvBits]).toEqual(['3ab', 0x60]);
   });
 
+  test('one that has nothing to change in a later piece is asked for the next one', () => {
+    const { b, chain } = abc();
+    expect(chain.encodePiece(bytes('1'), true, false).rsvBits).toBe(0x70);
+    b.takes = false;
+    expect(text(chain.encodePiece(bytes('2'), false, false).payload)).toBe('2');
+    b.takes = true;
+    expect(text(chain.encodePiece(bytes('3'), false, true).payload)).toBe('3abc');
+  });
+
   test('leaves pieces alone where a transform knows none', () => {
     const whole = new Letter(0x40, 'a');
     Object.assign(whole, { encodePiece: undefined });

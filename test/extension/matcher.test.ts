@@ -29,6 +29,15 @@ describe('a block that is full', () => {
   });
 });
 
+test('what does not compress is stored, block by block: five octets more for each', () => {
+  const message = noise(40_000);
+  for (const level of [1, 6]) {
+    const out = new IndependentDeflate(options({ level })).deflate(message, true, NO_LIMIT)!;
+    expect(out.length).toBeLessThanOrEqual(message.length + 3 * 5 + 1);
+    expect(equal(zlibInflate([out]), message)).toBe(true);
+  }
+});
+
 test('every level finds what is worth finding', () => {
   for (const message of [json(6_000), concat([noise(200), noise(200), new Uint8Array(400)])]) {
     for (const level of ALL_LEVELS) {
