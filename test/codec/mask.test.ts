@@ -200,6 +200,16 @@ describe('many arrays over one buffer', () => {
     }
   });
 
+  it('and arrays of other buffers: one that comes again is not taken for the last one', () => {
+    const [first, second] = [pattern(200), pattern(400)];
+    for (const bytes of [first, first, second, first]) {
+      const expected = bytes.slice();
+      naive(expected, 0, bytes.length, octetsOf(KEY), 0);
+      applyMask(bytes, 0, bytes.length, KEY, 0);
+      expect(same(bytes, expected)).toBe(true);
+    }
+  });
+
   it('and the buffer has grown: the words that were remembered end too early', () => {
     const Resizable = ArrayBuffer as unknown as new (
       length: number,

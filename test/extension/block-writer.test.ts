@@ -39,6 +39,32 @@ test('keeps the buffer of a large output, and lets go of that of a huge one when
   expect(equal(zlibInflate([out]), huge)).toBe(true);
 });
 
+test('there is room for all of a block, whatever its tokens are', () => {
+  // A bit a token, and two: the first literal, and the first length with the first distance.
+  for (const [token, size] of [
+    [0, 1],
+    [(3 << 16) | 1, 3],
+  ] as const) {
+    const writer = new BlockWriter();
+    const count = 16_384;
+    const bytes = new Uint8Array(1 + 4 * count * size);
+    writer.begin();
+    writer.tokens[0] = 0;
+    writer.block(1, bytes, 0, 1);
+    writer.tokens.fill(token, 0, count);
+    for (let at = 1; at < bytes.length; at += count * size) writer.block(count, bytes, at, at + count * size);
+    writer.flush(false);
+    expect(equal(zlibInflate([writer.take()]), bytes)).toBe(true);
+  }
+  // Literals that are not beside each other take a long description.
+  for (const apart of [3, 4]) {
+    const writer = new BlockWriter();
+    const bytes = noise(12_000).map((octet) => octet - (octet % apart));
+    expect(equal(zlibInflate([write(writer, bytes)]), bytes)).toBe(true);
+    expect(writer.length).toBeGreaterThan(2 * 4_096);
+  }
+});
+
 describe('RFC 1951: codes no longer than they can be told', () => {
   const next = seededNumbers(7);
   /** Each of the numbers as often as it says, without order. */
@@ -149,6 +175,15 @@ describe('RFC 1951: codes no longer than they can be told', () => {
     while (often.length < 8) often.push(often.at(-1)! + often.at(-2)!);
     const tokens = mixed([...rare, ...often.map((times, i) => [200 + 2 * i, times] as const)]);
     expect(roundTrip(new BlockWriter(), tokens, noise(100))).toBeLessThan(0.5 * tokens.length);
+    // The one before it, 1, has nobody: a tree of 13 levels and three as heavy, one of them a match with four distances.
+    const deep = [1, 1, 3, 4];
+    while (deep.length < 13) deep.push(deep.at(-1)! + deep.at(-2)!);
+    const heavy = mixed([
+      ...deep.map((times, literal) => [2 * literal, times] as const),
+      ...[100, 101].map((literal) => [literal, 844] as const),
+      ...[1, 2, 3, 4].map((distance) => [(3 << 16) | distance, 211] as const),
+    ]);
+    expect(roundTrip(new BlockWriter(), heavy, noise(100))).toBeLessThan(0.5 * heavy.length);
   });
 
   test('every length is told, also where no two beside each other are the same, and the last one is 1', () => {
