@@ -51,7 +51,9 @@ async function bundle(defect: Defect | null, outfile: string): Promise<void> {
 function search(file: string): { found: string | null; seconds: number } {
   const start = performance.now();
   const args = [file, '--brief', '--seed', values.seed, '--seeds', values.seeds];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 });
+  // One that loops for ever hears of no other signal.
+  const limits = { timeout: 120_000, killSignal: 'SIGKILL' } as const;
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...limits });
   const seconds = (performance.now() - start) / 1_000;
   return { found: status === 0 || status === null ? null : stderr.trim().split('\n').slice(0, 2).join(', '), seconds };
 }
