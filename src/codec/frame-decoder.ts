@@ -171,6 +171,7 @@ export class FrameDecoder {
       }
       if (this.fault !== null) return false;
     }
+    // All of the chunk is in the stash: `next` leaves it behind.
     return false;
   }
 

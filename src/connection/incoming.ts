@@ -113,10 +113,9 @@ export class Incoming {
     return this.queue.length + (this.assembler?.retained ?? 0);
   }
 
-  /** Throws everything away. */
+  /** Throws away what is unread. What is lent stays so until its listener returns, which nobody can tell: the collector takes it. */
   dispose(): void {
     this.queue.clear();
-    // What is lent stays so until its listener returns; here nobody can tell when, so the collector takes it.
     this.assembler?.dispose();
   }
 

@@ -24,6 +24,12 @@ function pattern(length: number): Uint8Array {
 const KEY = 0x89abcdef | 0; // Octets ef cd ab 89: negative as an int32.
 const anyKey = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 
+// Resizable buffers are ES2024; every supported Node has them, the compiler's library here does not.
+const Resizable = ArrayBuffer as unknown as new (
+  length: number,
+  options: { maxByteLength: number },
+) => ArrayBuffer & { resize(length: number): void };
+
 describe('applyMask', () => {
   it('masks the example of §5.7', () => {
     const bytes = Uint8Array.of(0x48, 0x65, 0x6c, 0x6c, 0x6f);
@@ -124,11 +130,6 @@ describe('applyMask', () => {
   });
 
   it('follows a resizable buffer that grows and shrinks', () => {
-    // Resizable buffers are ES2024; every supported Node has them, the compiler's library here does not.
-    const Resizable = ArrayBuffer as unknown as new (
-      length: number,
-      options: { maxByteLength: number },
-    ) => ArrayBuffer & { resize(length: number): void };
     const buffer = new Resizable(64, { maxByteLength: 400 });
     const bytes = new Uint8Array(buffer);
     const octets = octetsOf(KEY);
@@ -211,10 +212,6 @@ describe('many arrays over one buffer', () => {
   });
 
   it('and the buffer has grown: the words that were remembered end too early', () => {
-    const Resizable = ArrayBuffer as unknown as new (
-      length: number,
-      options: { maxByteLength: number },
-    ) => ArrayBuffer & { resize(length: number): void };
     const buffer = new Resizable(64, { maxByteLength: 400 });
     const octets = octetsOf(KEY);
     for (const length of [64, 64, 400, 400]) {

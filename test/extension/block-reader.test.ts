@@ -39,19 +39,25 @@ const DISTANCES: ReadonlyMap<number, string> = new Map(
   Array.from({ length: 16 }, (_, i) => [14 + i, i < 15 ? `${'1'.repeat(i)}0` : '1'.repeat(15)] as const),
 );
 
-/** The head of such a block (section 3.2.7): each length of a code is told by a code of four bits. */
-function block(): Bits {
-  const literals = new Uint8Array(258);
-  for (const symbol of [97, 98, 256, 257]) literals[symbol] = 2;
-  const distances = Array.from({ length: 30 }, (_, symbol) => DISTANCES.get(symbol)?.length ?? 0);
+/** The head of a block with codes of its own (section 3.2.7): each of their lengths is told by a code of four bits. */
+function headOf(literals: Uint8Array, distances: Uint8Array): Bits {
   const bits = new Bits()
     .number(4, 3)
-    .number(258 - 257, 5)
-    .number(30 - 1, 5)
+    .number(literals.length - 257, 5)
+    .number(distances.length - 1, 5)
     .number(19 - 4, 4);
   for (const symbol of CODE_LENGTH_ORDER) bits.number(symbol < 16 ? 4 : 0, 3);
   for (const length of [...literals, ...distances]) bits.code(length.toString(2).padStart(4, '0'));
   return bits;
+}
+
+function block(): Bits {
+  const literals = new Uint8Array(258);
+  for (const symbol of [97, 98, 256, 257]) literals[symbol] = 2;
+  return headOf(
+    literals,
+    Uint8Array.from({ length: 30 }, (_, symbol) => DISTANCES.get(symbol)?.length ?? 0),
+  );
 }
 
 function match(bits: Bits, distance: number): void {
@@ -322,16 +328,9 @@ describe('codes of up to 15 bits for literals and lengths, with up to 5 bits beh
   const codes = symbols.map((_, i) => (i < 15 ? `${'1'.repeat(i)}0` : '1'.repeat(15)));
 
   test('are read as zlib reads them, however the input is cut', () => {
-    const all = new Uint8Array(285 + 4);
-    for (const [i, symbol] of symbols.entries()) all[symbol] = codes[i]!.length;
-    all.fill(2, 285);
-    const bits = new Bits()
-      .number(4, 3)
-      .number(285 - 257, 5)
-      .number(4 - 1, 5)
-      .number(19 - 4, 4);
-    for (const symbol of CODE_LENGTH_ORDER) bits.number(symbol < 16 ? 4 : 0, 3);
-    for (const length of all) bits.code(length.toString(2).padStart(4, '0'));
+    const lengths = new Uint8Array(285);
+    for (const [i, symbol] of symbols.entries()) lengths[symbol] = codes[i]!.length;
+    const bits = headOf(lengths, new Uint8Array(4).fill(2));
     const literals = codes.filter((_, i) => symbols[i]! < 256);
     bits.code(literals[0]!.repeat(4));
     for (let before = 0; before < 64; before++) {

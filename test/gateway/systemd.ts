@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { authority, local } from '../support/certificates.ts';
+import { check as checkOne, summarise } from '../support/checks.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const EXAMPLES = join(ROOT, 'examples/gateway');
@@ -23,19 +24,16 @@ const EXPOSURE = 2;
 const folder = mkdtempSync(join(tmpdir(), 'sansocket-systemd-'));
 const tree = join(folder, 'root');
 let container: ChildProcess | null = null;
-let passed = 0;
-let failed = 0;
-
-async function check(name: string, body: () => unknown): Promise<void> {
-  try {
-    await body();
-    passed++;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED  ${name}: ${error instanceof Error ? error.message : String(error)}`);
-    console.log(spawnSync('nsenter', [...intoContainer(), 'journalctl', '-n', '15', '--no-pager']).stdout.toString());
-  }
+/** One check; where it fails, what the container's journal says last. */
+function check(name: string, body: () => unknown): Promise<void> {
+  return checkOne(name, async () => {
+    try {
+      await body();
+    } catch (error) {
+      console.log(spawnSync('nsenter', [...intoContainer(), 'journalctl', '-n', '15', '--no-pager']).stdout.toString());
+      throw error;
+    }
+  });
 }
 
 function run(command: string, ...words: string[]): string {
@@ -335,5 +333,5 @@ try {
 } finally {
   await end();
 }
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+summarise();
+process.exit();
