@@ -23,11 +23,11 @@ export interface SocketTransportOptions {
 }
 
 /** One stream of Node, in both directions. */
-export class SocketTransport implements Transport {
+export class SocketTransport implements Transport, Addresses {
+  readonly secure: boolean;
   private readonly socket: Duplex;
   private readonly head: Uint8Array | null;
   private readonly internals: boolean;
-  private readonly encrypted: boolean;
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
   private afterWrite: (() => void) | null = null;
@@ -41,7 +41,7 @@ export class SocketTransport implements Transport {
     this.socket = socket;
     this.head = options.head !== undefined && options.head.length > 0 ? options.head : null;
     this.internals = options.internals !== false;
-    this.encrypted = (socket as { encrypted?: boolean }).encrypted === true;
+    this.secure = (socket as { encrypted?: boolean }).encrypted === true;
     (socket as Carrier)[TRANSPORT] = this;
     // An error that nobody listens to would end the process.
     socket.on('error', onError);
@@ -69,7 +69,7 @@ export class SocketTransport implements Transport {
 
   write(chunks: readonly Uint8Array[]): number {
     const { socket } = this;
-    if (this.encrypted) {
+    if (this.secure) {
       // A TLS socket never writes synchronously, and joins what is written together anyway.
       this.afterWrite ??= () => this.sink?.written();
       socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
@@ -126,15 +126,25 @@ export class SocketTransport implements Transport {
     (this.socket as Partial<Socket>).unref?.();
   }
 
+  /** Each is asked for by itself: Node makes a system call for our own address, and remembers what it said. */
   get addresses(): Addresses {
-    const { localAddress, localPort, remoteAddress, remotePort } = this.socket as Partial<Socket>;
-    return {
-      remoteAddress: this.remote ?? remoteAddress ?? null,
-      remotePort: this.port ?? remotePort ?? null,
-      localAddress: localAddress ?? null,
-      localPort: localPort ?? null,
-      secure: this.encrypted,
-    };
+    return this;
+  }
+
+  get remoteAddress(): string | null {
+    return this.remote ?? (this.socket as Partial<Socket>).remoteAddress ?? null;
+  }
+
+  get remotePort(): number | null {
+    return this.port ?? (this.socket as Partial<Socket>).remotePort ?? null;
+  }
+
+  get localAddress(): string | null {
+    return (this.socket as Partial<Socket>).localAddress ?? null;
+  }
+
+  get localPort(): number | null {
+    return (this.socket as Partial<Socket>).localPort ?? null;
   }
 
   /** @internal */
