@@ -173,6 +173,9 @@ const running: ReadonlyMap<number, ReadonlySet<string>>[] = files.map(({ tests }
   return new Map(tests.map(({ index, met }) => [index, new Set(Array.from(met, (id) => mutants.list[id - 1]!.file))]));
 });
 
+/** Milliseconds that a test takes which is tried before longer ones. */
+const SHORT = 50;
+
 /** The tests that come by, the likely and the fast ones first. */
 function candidates(id: number): Candidate[] {
   const { file } = mutants.list[id - 1]!;
@@ -186,7 +189,9 @@ function candidates(id: number): Candidate[] {
     const rest = whileLoading ? tests.filter((test) => !direct.includes(test)) : [];
     const weight = basename(path) === own ? 0.01 : path.startsWith(folder) ? 0.1 : 1;
     for (const [chosen, factor] of [
-      [direct, weight],
+      // Apart, so that the long ones of a file do not keep the short ones of the next from their turn.
+      [direct.filter(({ duration }) => duration <= SHORT), weight],
+      [direct.filter(({ duration }) => duration > SHORT), weight],
       // What is made while a file is loaded may be noticed where nothing else of it is run, but that is rare.
       [rest, 1e6 * weight],
     ] as const) {

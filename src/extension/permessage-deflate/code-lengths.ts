@@ -5,8 +5,6 @@
 
 const MOST_SYMBOLS = 286;
 
-let scratch: Scratch | null = null;
-
 class Scratch {
   /** Symbols that occur, as `frequency << 9 | symbol`, rarest first. */
   readonly order = new Int32Array(MOST_SYMBOLS);
@@ -16,14 +14,21 @@ class Scratch {
   readonly next = new Int32Array(17);
 }
 
+let scratch: Scratch | null = null;
+
+/** Made when the first compressor needs it. */
+function sharedScratch(): Scratch {
+  scratch ??= new Scratch();
+  return scratch;
+}
+
 /**
  * Sets `lengths[symbol]` for all symbols below `size`, 0 where the frequency is 0. At least one symbol gets a length.
  *
  * @param longest the longest code that is allowed
  */
 export function codeLengths(frequencies: Int32Array, size: number, longest: number, lengths: Uint8Array): void {
-  scratch ??= new Scratch();
-  const { order, nodes, counts } = scratch;
+  const { order, nodes, counts } = sharedScratch();
   let used = 0;
   for (let symbol = 0; symbol < size; symbol++) {
     const frequency = frequencies[symbol]!;
@@ -62,8 +67,7 @@ export function codeLengths(frequencies: Int32Array, size: number, longest: numb
 
 /** The codes of `lengths`, with their bits in the order of the wire. */
 export function assignCodes(lengths: Uint8Array, size: number, codes: Uint16Array): void {
-  scratch ??= new Scratch();
-  const { counts, next } = scratch;
+  const { counts, next } = sharedScratch();
   counts.fill(0);
   for (let symbol = 0; symbol < size; symbol++) counts[lengths[symbol]!]!++;
   let code = 0;
