@@ -173,38 +173,25 @@ const running: ReadonlyMap<number, ReadonlySet<string>>[] = files.map(({ tests }
   return new Map(tests.map(({ index, met }) => [index, new Set(Array.from(met, (id) => mutants.list[id - 1]!.file))]));
 });
 
-/** Milliseconds that a test takes which is tried before longer ones. */
-const SHORT = 50;
-
-/** The tests that come by, the likely and the fast ones first. */
+/** The tests that come by, the likely and the fast ones first: a test of the file itself may take a thousand times as long as any other. */
 function candidates(id: number): Candidate[] {
   const { file } = mutants.list[id - 1]!;
   const own = `${basename(file, '.ts')}.test.ts`;
   const folder = join(order.root, 'test', file.split('/')[1]!, '/');
-  const groups: { rank: number; tests: Candidate[] }[] = [];
+  const ranked: { rank: number; test: Candidate }[] = [];
   for (const [at, { path, met, tests }] of files.entries()) {
     const near = running[at]!;
     const whileLoading = met.has(id);
-    const direct = tests.filter((test) => test.met.has(id) || (whileLoading && near.get(test.index)!.has(file)));
-    const rest = whileLoading ? tests.filter((test) => !direct.includes(test)) : [];
-    const weight = basename(path) === own ? 0.01 : path.startsWith(folder) ? 0.1 : 1;
-    for (const [chosen, factor] of [
-      // Apart, so that the long ones of a file do not keep the short ones of the next from their turn.
-      [direct.filter(({ duration }) => duration <= SHORT), weight],
-      [direct.filter(({ duration }) => duration > SHORT), weight],
+    const weight = basename(path) === own ? 0.001 : path.startsWith(folder) ? 0.01 : 1;
+    for (const { index, duration, steps, runs, met: comesBy } of tests) {
+      const direct = comesBy.has(id) || (whileLoading && near.get(index)!.has(file));
+      if (!direct && !whileLoading) continue;
       // What is made while a file is loaded may be noticed where nothing else of it is run, but that is rare.
-      [rest, 1e6 * weight],
-    ] as const) {
-      if (chosen.length === 0) continue;
-      const cost = chosen.reduce((sum, { duration }) => sum + duration, 1);
-      const sorted = chosen.toSorted((a, b) => a.duration - b.duration);
-      groups.push({
-        rank: factor * cost,
-        tests: sorted.map(({ index, duration, steps, runs }) => ({ path, index, duration, steps, runs })),
-      });
+      const rank = (direct ? weight : 1e6 * weight) * duration;
+      ranked.push({ rank, test: { path, index, duration, steps, runs } });
     }
   }
-  const sorted = groups.sort((a, b) => a.rank - b.rank).flatMap(({ tests }) => tests);
+  const sorted = ranked.sort((a, b) => a.rank - b.rank).map(({ test }) => test);
   const is = (a: Candidate, b: Candidate): boolean => a.path === b.path && a.index === b.index;
   const likely = (lately.get(file) ?? []).filter((a) => sorted.some((b) => is(a, b)));
   return [...likely, ...sorted.filter((a) => !likely.some((b) => is(a, b)))];

@@ -120,6 +120,9 @@ export class PooledBuffer implements Owner {
 /** Gives new memory of a size; `shared`: to many. */
 type Allocate = (size: number, shared: boolean) => Uint8Array;
 
+/** Buffers whose bytes change later, of all allocators: what one connection lends another may send on. */
+const LENT = /* @__PURE__ */ new WeakMap<ArrayBufferLike, PooledBuffer | null>();
+
 const BY_ALLOCATE = new WeakMap<Allocate, Memory>();
 
 /** The allocator that connections share. */
@@ -137,7 +140,6 @@ export class Memory {
   /** Pooled buffers that nobody holds, by their class of size. */
   private readonly free: (PooledBuffer[] | undefined)[] = [];
   private freeBytes = 0;
-  private readonly lent = new WeakMap<ArrayBufferLike, PooledBuffer | null>();
   private lastVolatile: ArrayBufferLike | null = null;
 
   constructor(allocate: Allocate) {
@@ -230,7 +232,7 @@ export class Memory {
       return free.reuse();
     }
     const buffer = new PooledBuffer(this, this.exact((step + 1) * 2 ** shift * PAGE, true), kind);
-    this.lent.set(buffer.bytes.buffer, buffer);
+    LENT.set(buffer.bytes.buffer, buffer);
     return buffer;
   }
 
@@ -252,11 +254,11 @@ export class Memory {
   markVolatile(buffer: ArrayBufferLike): void {
     if (buffer === this.lastVolatile) return;
     this.lastVolatile = buffer;
-    this.lent.set(buffer, null);
+    LENT.set(buffer, null);
   }
 
   /** Who must be asked before bytes of this buffer are kept: a pooled buffer, `null` (copy them), or nobody. */
   lender(buffer: ArrayBufferLike): PooledBuffer | null | undefined {
-    return this.lent.get(buffer);
+    return LENT.get(buffer);
   }
 }

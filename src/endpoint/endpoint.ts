@@ -3,7 +3,7 @@
  * everything of the wire is the driver's.
  */
 
-import { encodeClosePayload } from '../codec/close-payload.ts';
+import { checkClose } from '../codec/close-payload.ts';
 import { encodeText } from '../connection/checks.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { ClosedEvent, ConnectionEvent, FragmentEvent, MessageEvent } from '../connection/events.ts';
@@ -267,10 +267,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
    * @throws UsageError when the code may not be sent or the reason is longer than 123 bytes
    */
   close(code = 1000, reason = ''): Promise<CloseEvent> {
-    // In the engine null asks for an empty Close; here it would be a slip.
-    if (typeof code !== 'number')
-      throw new UsageError('INVALID_ARGUMENT', `a close code is a number, not ${String(code)}`);
-    encodeClosePayload(code, reason);
+    checkClose(code, reason);
     const { closed } = this;
     const close = () => {
       this.connection.close(this.environment.clock.now(), code, reason);
@@ -377,8 +374,8 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     this.driver.touch();
   }
 
-  /** @internal Sends a message that was encoded once for many; null if this connection's messages are changed on their way. */
-  sendEncoded(frame: SharedFrame, payloadSize: number): SendResult | null {
+  /** @internal Sends a message that was encoded once for many; null if it can be sent, but not so. */
+  sendEncoded(frame: SharedFrame | null, payloadSize: number): SendResult | null {
     return this.outbox.sendEncoded(frame, payloadSize);
   }
 

@@ -142,13 +142,13 @@ export class Outbox {
     return accepted(bytes.length, wireSize, writable);
   }
 
-  /** Sends a message that was encoded once for many; null if that cannot be here: a client masks, a stream is open. */
-  sendEncoded(frame: SharedFrame, payloadSize: number): SendResult | null {
+  /** Sends a message that was encoded once for many; null if it can be sent, but not so: a client masks, a stream is open, or it is `null`. */
+  sendEncoded(frame: SharedFrame | null, payloadSize: number): SendResult | null {
     const { connection, stream } = this;
     if (!this.open) return refused('not-open', payloadSize);
     // Nothing may come between the fragments of a message that somebody else ends.
     if (stream === null && connection.midMessage) return refused('overflow', payloadSize);
-    if (connection.role === 'client' || stream !== null) return null;
+    if (frame === null || connection.role === 'client' || stream !== null) return null;
     const wireSize = connection.sendEncoded(frame);
     this.owner.touch();
     if (wireSize === 0) return this.overflowed(payloadSize);

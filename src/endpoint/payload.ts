@@ -21,11 +21,10 @@ export function toBytes(data: unknown, what: string, orText = true): Uint8Array 
     checkBuffer(data.buffer, what);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
-  if (data instanceof ArrayBuffer) {
+  if (isBuffer(data) || isShared(data)) {
     checkBuffer(data, what);
     return new Uint8Array(data);
   }
-  if (typeof SharedArrayBuffer !== 'undefined' && data instanceof SharedArrayBuffer) checkBuffer(data, what);
   throw new UsageError(
     'INVALID_ARGUMENT',
     `${what} must be ${orText ? 'a string, ' : ''}an ArrayBuffer or a view of one, not ${describe(data)}`,
@@ -33,7 +32,7 @@ export function toBytes(data: unknown, what: string, orText = true): Uint8Array 
 }
 
 function checkBuffer(buffer: ArrayBufferLike, what: string): void {
-  if (!(buffer instanceof ArrayBuffer)) {
+  if (isShared(buffer)) {
     throw new UsageError(
       'INVALID_ARGUMENT',
       `${what} lies in shared memory, which may change while it is sent: copy it first`,
@@ -44,6 +43,31 @@ function checkBuffer(buffer: ArrayBufferLike, what: string): void {
   }
   if ((buffer as { resizable?: boolean }).resizable === true) {
     throw new UsageError('INVALID_ARGUMENT', `${what} lies in a resizable buffer: copy it first`);
+  }
+}
+
+// What these getters take is what it claims to be, also where it comes from another realm: a `vm` context, a frame of a page.
+const lengthOfBuffer = getterOf(ArrayBuffer.prototype);
+const lengthOfShared = typeof SharedArrayBuffer === 'undefined' ? null : getterOf(SharedArrayBuffer.prototype);
+
+function getterOf(prototype: object): () => number {
+  return Object.getOwnPropertyDescriptor(prototype, 'byteLength')!.get as () => number;
+}
+
+function isBuffer(value: unknown): value is ArrayBuffer {
+  return value instanceof ArrayBuffer || takes(lengthOfBuffer, value);
+}
+
+function isShared(value: unknown): value is SharedArrayBuffer {
+  return !(value instanceof ArrayBuffer) && lengthOfShared !== null && takes(lengthOfShared, value);
+}
+
+function takes(getter: () => number, value: unknown): boolean {
+  try {
+    getter.call(value);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -77,9 +77,9 @@ export class Broadcaster {
     checkSendOptions('send', options, SEND_OPTIONS);
     const sockets = Array.from(targets, (target) => this.registry.find(target));
     const parcel = this.pack(data, options, sockets.length);
-    const results = sockets.map((socket) => (socket === null ? refused('not-open', parcel) : deliver(socket, parcel)));
-    parcel.frame.slab?.release();
-    return results;
+    return deliverAll(parcel, () =>
+      sockets.map((socket) => (socket === null ? refused('not-open', parcel) : deliver(socket, parcel))),
+    );
   }
 
   /** Sends to those of `candidates` that are open and meant. */
@@ -102,9 +102,7 @@ export class Broadcaster {
       if (filter === undefined || chooses(filter(socket), where)) sockets.push(socket);
     }
     const parcel = this.pack(data, options, sockets.length);
-    const results = sockets.map((socket) => ({ socket, result: deliver(socket, parcel) }));
-    parcel.frame.slab?.release();
-    return results;
+    return deliverAll(parcel, () => sockets.map((socket) => ({ socket, result: deliver(socket, parcel) })));
   }
 
   /** An id or number that nobody has excludes nobody. */
@@ -134,14 +132,22 @@ function chooses(verdict: unknown, where: string): boolean {
   throw new UsageError('INVALID_ARGUMENT', `${where}: filter must answer true or false`);
 }
 
+/** Runs `act`, which delivers the parcel; its memory is given back in any case. */
+function deliverAll<T>(parcel: Parcel, act: () => T): T {
+  try {
+    return act();
+  } finally {
+    parcel.frame.slab?.release();
+  }
+}
+
 function deliver(socket: ServerEndpoint, parcel: Parcel): SendResult {
   const { slow = 'wait', binary = false, compress } = parcel.options;
   if (slow !== 'wait' && isSlow(socket)) {
     if (slow === 'close') void socket.close(1008, 'reads too slowly');
     return refused('overflow', parcel);
   }
-  const frame = frameFor(socket.connection, parcel);
-  const result = frame === null ? null : socket.sendEncoded(frame, parcel.payloadSize);
+  const result = socket.sendEncoded(frameFor(socket.connection, parcel), parcel.payloadSize);
   if (result !== null) return result;
   return socket.send(parcel.data, compress === undefined ? { binary } : { binary, compress });
 }

@@ -241,6 +241,9 @@ describe('the memory of a process', () => {
     expect(memory.lender(pooled.bytes.buffer)).toBe(pooled);
     expect(volatile.map((buffer) => memory.lender(buffer))).toEqual([null, null]);
     expect(memory.lender(new ArrayBuffer(8))).toBe(undefined);
+    // Whoever sends on what another lent asks its own memory.
+    const other = new Memory((size) => new Uint8Array(size));
+    expect([other.lender(pooled.bytes.buffer), other.lender(volatile[0]!)]).toEqual([pooled, null]);
   });
 });
 

@@ -172,20 +172,28 @@ describe('row 59: broadcast', () => {
     ]);
   });
 
-  test('between the fragments of a message nothing is sent: the result says so, and others get it', async () => {
-    const world = new MemoryServer();
-    const [busy, other] = [await world.guest(), await world.guest()] as [Guest, Guest];
-    busy.here.connection.sendFragment('text', new TextEncoder().encode('be'), false);
-    const codes = () => world.server.broadcast('x').map(({ result }) => result.code);
-    expect(codes()).toEqual(['overflow', null]);
-    busy.here.connection.sendFragment('text', new TextEncoder().encode('gun'), true);
-    expect(codes()).toEqual([null, null]);
-    await world.clock.settle();
-    expect([busy.got, other.got]).toEqual([
-      ['begun', 'x'],
-      ['x', 'x'],
-    ]);
-  });
+  test.each([
+    ['plain', {}],
+    ['compressed by each', { compression: { threshold: 0 } }],
+    ['compressed for all', { compression: { threshold: 0, memory: 'shared' } }],
+  ] as const)(
+    'between the fragments of a message nothing is sent: the result says so, and others get it (%s)',
+    async (_, options) => {
+      const world = new MemoryServer(options);
+      const [busy, other] = [await world.guest(), await world.guest()] as [Guest, Guest];
+      busy.here.connection.sendFragment('text', new TextEncoder().encode('be'), false);
+      const codes = () => world.server.broadcast('x').map(({ result }) => result.code);
+      expect(codes()).toEqual(['overflow', null]);
+      expect(world.server.send([busy.here, other.here], 'x').map(({ code }) => code)).toEqual(['overflow', null]);
+      busy.here.connection.sendFragment('text', new TextEncoder().encode('gun'), true);
+      expect(codes()).toEqual([null, null]);
+      await world.clock.settle();
+      expect([busy.got, other.got]).toEqual([
+        ['begun', 'x'],
+        ['x', 'x', 'x'],
+      ]);
+    },
+  );
 
   test('a listener that closes, throws or broadcasts while it is called harms nobody', async () => {
     const world = new MemoryServer({ onListenerError: () => {} }, (socket) => {

@@ -35,10 +35,17 @@ export class MemoryServer<Context = unknown> {
   readonly warnings: WebSocketError[] = [];
   readonly server: Server<Context>;
   private readonly gate: Gate;
-  private readonly clientSettings = new EndpointSettings({ platform: { random: seededRandom(3) }, pingInterval: null });
+  private readonly clientSettings: EndpointSettings;
   private lastPort = 40_000;
 
   constructor(options: AttachOptions<Context> = {}, handler: Handler<Context> = (socket) => socket.resume()) {
+    // Guests offer what the server would take.
+    const { compression = false } = options;
+    this.clientSettings = new EndpointSettings({
+      platform: { random: seededRandom(3) },
+      pingInterval: null,
+      compression: compression !== false,
+    });
     const platform = { best: {}, open: {} };
     const settings = new ServerSettings(
       ATTACH_RULES,

@@ -2,12 +2,14 @@ import { once } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { duplexPair } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { connect, type HandshakeError } from '../../src/client/index.ts';
-import { type AttachOptions, attach, type Handler, type Server } from '../../src/server/index.ts';
+import { type AttachOptions, attach, type Handler, type Server, type ServerEndpoint } from '../../src/server/index.ts';
 import { authority, local } from '../support/certificates.ts';
+import { EXAMPLE_KEY, frame, readFrames } from '../support/frames.ts';
 import { exchange, RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
 
 const running: HttpServer[] = [];
@@ -71,6 +73,33 @@ describe('row 63: attach', () => {
     theirs.send('from ws');
     expect(String((await once(theirs, 'message'))[0])).toBe('from ws');
     theirs.terminate();
+  });
+
+  test('serves a stream within the process: what it hands on, and what was handed to it, stays as it was', async () => {
+    const http = await httpServer();
+    const here: ServerEndpoint[] = [];
+    add(http, {}, (socket, request) => {
+      here.push(socket);
+      return echo(socket, request);
+    });
+    const [theirs, ours] = duplexPair();
+    http.emit('connection', ours);
+    theirs.write(upgradeRequest());
+    for await (const chunk of theirs.iterator({ destroyOnReturn: false }))
+      if (String(chunk).includes('\r\n\r\n')) break;
+    const sent = frame({ opcode: 1, payload: Buffer.from('from them'), key: EXAMPLE_KEY });
+    const before = sent.slice();
+    theirs.write(sent);
+    // Nobody reads while memory that was written from is used again.
+    for (const text of ['first', 'second', 'third']) {
+      await new Promise(setImmediate);
+      here[0]!.send(text);
+    }
+    await new Promise(setImmediate);
+    const frames = readFrames(theirs.read() as Uint8Array).map(({ payload }) => String(Buffer.from(payload)));
+    expect(frames).toEqual(['from them', 'first', 'second', 'third']);
+    expect(sent).toEqual(before);
+    theirs.destroy();
   });
 
   test('works on https', async () => {

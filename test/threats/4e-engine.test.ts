@@ -1,4 +1,5 @@
 /** Threats through the application's own interface, at engine and endpoint level: rows T55 to T58, T81, T82, T88. */
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type Connection, EstablishedConnection, UsageError } from '../../src/index.ts';
 import { nodePlatform } from '../../src/transport/node/index.ts';
@@ -70,6 +71,26 @@ describe('T57: wrong payload types', () => {
     for (const wrong of [buffer, new Uint8Array(buffer), new DataView(buffer)]) {
       expect(() => endpoint.send(wrong)).toThrow(UsageError);
     }
+  });
+
+  it('bytes of another realm are bytes, and its shared memory is named', async () => {
+    const { endpoint, transport, clock } = script();
+    const foreign = (code: string) => runInNewContext(code) as Uint8Array;
+    for (const code of [
+      'Uint8Array.of(1, 2, 3)',
+      'Uint8Array.of(1, 2, 3).buffer',
+      'new DataView(Uint8Array.of(1, 2, 3).buffer)',
+    ]) {
+      expect(endpoint.send(foreign(code)).success).toBe(true);
+    }
+    for (const code of ['new SharedArrayBuffer(4)', 'new Uint8Array(new SharedArrayBuffer(4))']) {
+      expect(() => endpoint.send(foreign(code))).toThrow(/lies in shared memory/);
+    }
+    for (const code of ['({ byteLength: 4 })', '[1]', 'Object.create(ArrayBuffer.prototype)']) {
+      expect(() => endpoint.send(foreign(code))).toThrow(/must be a string, an ArrayBuffer or a view of one/);
+    }
+    await clock.settle();
+    expect(transport.frames.map((each) => [...each.payload])).toEqual(Array(3).fill([1, 2, 3]));
   });
 
   it('views of any kind send exactly their bytes', async () => {

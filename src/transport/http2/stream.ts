@@ -14,7 +14,7 @@ export class Http2Transport extends SocketTransport {
 
   /** Takes the stream over. */
   constructor(stream: Http2Stream) {
-    super(stream, { internals: false });
+    super(stream, { internals: false, copies: false });
     this.stream = stream;
     this.where = addressesOf(stream.session);
   }

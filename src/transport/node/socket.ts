@@ -3,7 +3,7 @@
  * happens; it knows nothing of WebSockets.
  */
 
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { markAsUntransferable } from 'node:worker_threads';
 import type { Addresses, Transport, TransportSink } from '../transport.ts';
@@ -20,6 +20,11 @@ export interface SocketTransportOptions {
   readonly head?: Uint8Array;
   /** Whether accepted sockets may read into a shared buffer through Node's internals. Default true. */
   readonly internals?: boolean;
+  /**
+   * Whether bytes are copied on their way in and out: for a stream within the process, which hands them on as they are and calls back before
+   * anybody has read them. Default: for all but sockets of `node:net` and `node:tls`.
+   */
+  readonly copies?: boolean;
 }
 
 /** One stream of Node, in both directions. */
@@ -28,6 +33,7 @@ export class SocketTransport implements Transport, Addresses {
   private readonly socket: Duplex;
   private readonly head: Uint8Array | null;
   private readonly internals: boolean;
+  private readonly copies: boolean;
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
   private afterWrite: (() => void) | null = null;
@@ -41,6 +47,7 @@ export class SocketTransport implements Transport, Addresses {
     this.socket = socket;
     this.head = options.head !== undefined && options.head.length > 0 ? options.head : null;
     this.internals = options.internals !== false;
+    this.copies = options.copies ?? !(socket instanceof Socket);
     this.secure = (socket as { encrypted?: boolean }).encrypted === true;
     (socket as Carrier)[TRANSPORT] = this;
     // An error that nobody listens to would end the process.
@@ -75,7 +82,9 @@ export class SocketTransport implements Transport, Addresses {
       socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
       return this.broken ? this.lose(chunks) : this.unwritten;
     }
-    if (chunks.length === 1) {
+    if (this.copies) {
+      socket.write(Buffer.concat(chunks));
+    } else if (chunks.length === 1) {
       socket.write(chunks[0]);
     } else {
       socket.cork();
@@ -154,6 +163,11 @@ export class SocketTransport implements Transport, Addresses {
 
   /** @internal */
   readOwned(chunk: Uint8Array): void {
+    if (this.copies) {
+      // They are still those of whoever wrote them.
+      this.sink?.received(new Uint8Array(chunk));
+      return;
+    }
     // Whoever gets a payload in it must not take the rest away before it is read.
     markAsUntransferable(chunk.buffer);
     this.sink?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
