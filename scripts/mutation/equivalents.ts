@@ -351,7 +351,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'private count = «0»;  →  (0 + 1)',
       'private lengthCount = «0»;  →  (0 + 1)',
       'private distance = «0»;  →  (0 + 1)',
-      'private flushed = «true»;  →  false',
     ],
     'when the faster way begins: time only': [
       'if («this.state === SYMBOL && this.input.length - this.inputAt >= 16 && !this.fast(limit)») return Stop.corrupt;  →  false',
@@ -505,9 +504,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'for (let gap = size > 40 ? (size > 120 ? 57 : 23) : 4; ; gap = «gap > 23» ? 23 : gap > 10 ? 10 : gap > 4 ? 4 : 1) {  →  false',
       'for (let gap = size > 40 ? (size > 120 ? 57 : 23) : 4; ; gap = gap > 23 ? 23 : «gap > 10» ? 10 : gap > 4 ? 4 : 1) {  →  false',
       'for (; at >= gap && values[at - gap]! «>» value; at -= gap) values[at] = values[at - gap]!;  →  >=',
-    ],
-    'of equal weights either may come first': [
-      'if (leaf >= size || (inner < made && nodes[inner]! «<» nodes[leaf]!)) {  →  <=',
     ],
     'the same comes of it either way': [
       'counts[depth «<» longest ? depth : longest]!++;  →  <=',

@@ -13,7 +13,7 @@ import { ApplicationError, UsageError } from '../errors.ts';
 import { Headers } from '../handshake/headers.ts';
 import type { Request } from '../handshake/request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { type Consumer, Driver } from './driver.ts';
+import { Driver } from './driver.ts';
 import type { CloseEvent, EventName, Listener, Listeners } from './events.ts';
 import { Inbox } from './inbox.ts';
 import type { EndpointSettings, Environment } from './options.ts';
@@ -38,7 +38,7 @@ export interface Host {
 const DRAIN = { type: 'drain' } as const;
 
 /** A WebSocket endpoint. */
-export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDisposable {
+export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
   /** A place for the application's own data about this connection. */
   context: unknown = undefined;
   /** The subprotocol in use, or `''`. */
@@ -304,12 +304,12 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
 
   // ── for the driver and the owner ───────────────────────────────────────────────────────────────────────────────────
 
-  /** @hidden */
+  /** @internal */
   get ready(): boolean {
     return this.inbox.ready;
   }
 
-  /** @hidden */
+  /** @internal */
   take(event: ConnectionEvent): void {
     switch (event.type) {
       case 'message':
@@ -345,29 +345,29 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     }
   }
 
-  /** @hidden */
+  /** @internal */
   claim(): void {
     this.connection.advance(this.environment.clock.now());
     this.driver.within(() => this.inbox.claim());
   }
 
-  /** @hidden */
+  /** @internal */
   progressed(): void {
     if (this.sending?.progressed() === true) this.inbox.emit('drain', DRAIN);
   }
 
-  /** @hidden */
+  /** @internal */
   lost(): void {
     this.sending?.giveUp();
     this.pings?.end();
   }
 
-  /** @hidden */
+  /** @internal */
   touch(): void {
     this.driver.touch();
   }
 
-  /** @hidden */
+  /** @internal */
   fail(error: unknown): void {
     this.connection.fail(this.environment.clock.now(), error);
     this.inbox.drop();
@@ -385,7 +385,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     else this.driver.touch();
   }
 
-  /** @hidden What a listener, handler or hook of the application threw. */
+  /** @internal What a listener, handler or hook of the application threw. */
   report(error: unknown, event: EventName): void {
     const failed = (worse: unknown) => this.failApplication(worse);
     const { onListenerError } = this.settings;
@@ -425,7 +425,7 @@ export class Endpoint implements Consumer, AsyncIterable<MessageEvent>, AsyncDis
     this.inbox.end(close);
   }
 
-  /** @hidden */
+  /** @internal */
   told(event: CloseEvent): void {
     this.closeEvent = event;
     this.resolveClosed?.(event);
