@@ -234,7 +234,7 @@ function optionsPage(): string {
   return page('Options', 'the options.ts of src/connection, endpoint, server and client', [
     'Sizes are in bytes, durations in milliseconds. Every option is checked when it is given: an unknown name, a wrong type or a',
     'meaningless value is a `UsageError` that names it, and nothing is converted. Where `null` is allowed it means "off", and',
-    'nothing else does.',
+    'nothing else does. Options are properties of the object itself: what is inherited, or a getter or method of a class, is refused.',
     '',
     '## Of a connection',
     '',

@@ -7,7 +7,7 @@
 
 import { ClientConnection } from './connection/client-connection.ts';
 import type { Connection } from './connection/connection.ts';
-import type { Platform } from './connection/options.ts';
+import { checkRecord, type Platform } from './connection/options.ts';
 import { ServerConnection } from './connection/server-connection.ts';
 import { LineDebug } from './debug/options.ts';
 import { Tap } from './debug/tap.ts';
@@ -80,8 +80,12 @@ export function pair(options: PairOptions = {}): Pair {
   const warnings: WebSocketError[] = [];
   const environment: Environment = { clock, warn: (error) => warnings.push(error) };
   const platform: Platform = { random: seededRandom(options.seed ?? 1) };
-  const serverSettings = new EndpointSettings({ platform, ...options.server }, 'server');
-  const clientSettings = new EndpointSettings({ platform, ...options.client }, 'client');
+  const settingsOf = (given: EndpointOptions | undefined, where: string): EndpointSettings => {
+    if (given !== undefined) checkRecord(given, where);
+    return new EndpointSettings({ platform, ...given }, where);
+  };
+  const serverSettings = settingsOf(options.server, 'server');
+  const clientSettings = settingsOf(options.client, 'client');
 
   const { transcript } = options;
   const tapped = (connection: Connection, transport: Transport): Transport => {

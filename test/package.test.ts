@@ -3,7 +3,7 @@
  * there, by `import` and by `require`, with its types.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,11 +28,14 @@ beforeAll(async () => {
   mkdirSync(staging);
   const published = [...manifest.files, 'package.json'].filter((name) => name !== 'dist');
   for (const name of [...published, 'tsconfig.json', 'tsconfig.build.json'])
-    await run('cp', ['-R', ROOT + name, staging]);
+    cpSync(ROOT + name, join(staging, name), { recursive: true });
   symlinkSync(`${ROOT}node_modules`, join(staging, 'node_modules'));
-  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { cwd: staging });
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], { cwd: staging });
-  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+  // What an older build has left is not published.
+  mkdirSync(join(staging, 'dist'));
+  writeFileSync(join(staging, 'dist/gone.js'), '');
+  // It builds what it packs: a clean checkout has no dist/.
+  await run('npm', ['pack', '--pack-destination', project], { cwd: staging });
+  const filename = `${manifest.name}-${manifest.version}.tgz`;
   mkdirSync(installed, { recursive: true });
   await run('tar', ['-xzf', join(project, filename), '-C', installed, '--strip-components', '1']);
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
@@ -53,10 +56,19 @@ test('every entry is there, with its types and its maps', () => {
 });
 
 test('nothing is published that is not meant to be', () => {
-  for (const name of ['test', 'fuzz', 'bench', 'scripts', '.ci', 'tsconfig.json', 'package-lock.json']) {
+  for (const name of [
+    'test',
+    'fuzz',
+    'bench/main.ts',
+    'dist/gone.js',
+    'scripts',
+    '.ci',
+    'tsconfig.json',
+    'package-lock.json',
+  ]) {
     expect(existsSync(join(installed, name)), name).toBe(false);
   }
-  for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'src/index.ts']) {
+  for (const name of [...manifest.files, 'src/index.ts']) {
     expect(existsSync(join(installed, name)), name).toBe(true);
   }
 });
@@ -83,10 +95,9 @@ test('the command runs', async () => {
 });
 
 test('its types serve a strict project', { timeout: 30_000 }, () => {
-  const file = join(project, 'main.ts');
-  writeFileSync(
-    file,
-    `import { ServerConnection, type ConnectionEvent } from 'sansocket';
+  expect(
+    faultsIn({
+      'main.ts': `import { ServerConnection, type ConnectionEvent } from 'sansocket';
      import { serve } from 'sansocket/server';
      import { connect } from 'sansocket/client';
      import { pair } from 'sansocket/testing';
@@ -99,7 +110,41 @@ test('its types serve a strict project', { timeout: 30_000 }, () => {
      // @ts-expect-error a number is no message
      socket.send(1);
      pair().clock.advance(1);`,
-  );
+    }),
+  ).toEqual([]);
+});
+
+test('whoever gets an event can name its type, where the endpoint comes from', { timeout: 30_000 }, () => {
+  const events = 'CloseEvent, FragmentEvent, MessageEvent, OpenEvent, PingEvent, PongEvent, ProgressEvent, ReadyState';
+  const file = (entry: string, more = '') => `import { Endpoint, type EndpointOptions } from 'sansocket/${entry}';
+    import type { ${events} } from 'sansocket/${entry}';
+    export function listen(socket: Endpoint, options: EndpointOptions): ReadyState {
+      socket.on('open', ({ subprotocol }: OpenEvent) => subprotocol);
+      socket.on('message', (event: MessageEvent) => (event.kind === 'text' ? event.data.length : event.wireSize));
+      socket.on('fragment', ({ last }: FragmentEvent) => last);
+      socket.on('progress', ({ total }: ProgressEvent) => total);
+      socket.on('ping', ({ payload }: PingEvent) => socket.pong(payload));
+      socket.on('pong', ({ latency }: PongEvent) => latency);
+      socket.on('close', ({ code }: CloseEvent) => code);
+      return options.delivery === 'fragment' ? 'closed' : socket.readyState;
+    }
+    ${more}`;
+  const any = (entry: string) => `import type { AnyEvent, DrainEvent, ErrorEvent } from 'sansocket/${entry}';
+    export const reason = (event: AnyEvent): string => (event.type === 'error' ? (event satisfies ErrorEvent).error.code : '');
+    export const drained = (event: DrainEvent): AnyEvent => event;`;
+  const adopting = `import { adopt } from 'sansocket/gateway'; adopt((socket) => void listen(socket, {}));`;
+  const found = faultsIn({
+    'server.ts': file('server', any('server')),
+    'client.ts': file('client', any('client')),
+    'endpoint.ts': file('endpoint', any('endpoint')),
+    'gateway.ts': file('gateway', adopting),
+  });
+  expect(found).toEqual([]);
+});
+
+/** What the compiler says of files in the project. */
+function faultsIn(sources: Readonly<Record<string, string>>): string[] {
+  for (const [name, source] of Object.entries(sources)) writeFileSync(join(project, name), source);
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.NodeNext,
@@ -111,12 +156,15 @@ test('its types serve a strict project', { timeout: 30_000 }, () => {
     exactOptionalPropertyTypes: true,
     noEmit: true,
   };
-  const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
-  const texts = found.map(
+  const program = ts.createProgram(
+    Object.keys(sources).map((name) => join(project, name)),
+    options,
+  );
+  const found = ts.getPreEmitDiagnostics(program);
+  return found.map(
     ({ file: at, messageText }) => `${at?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
   );
-  expect(texts).toEqual([]);
-});
+}
 
 /** One name that each entry must export. */
 const EXPECTED: { readonly [entry: string]: string } = {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A backend that has never heard of WebSockets: answers lines in capitals on a UNIX socket (gateway: framing 'line')."""
 
+import os
 import socketserver
 import sys
 
@@ -18,4 +19,10 @@ class Server(socketserver.ThreadingUnixStreamServer):
 if __name__ == "__main__":
     with Server(sys.argv[1], Upper) as server:
         print("ready", flush=True)
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            # Nobody could listen here again.
+            os.unlink(sys.argv[1])

@@ -124,9 +124,10 @@ export function parseArguments(argv: readonly string[], flags: Flags): Arguments
     if (flag === undefined) throw new CommandError(unknownFlag(rawName, flags));
     if (flag.value === undefined && value !== undefined) throw new CommandError(`${rawName} takes no value`);
     // What looks like a flag is one that follows, not a value: `--ca --once`. A value of that kind is written --ca=--once.
-    const missing = value === undefined || (token.inlineValue !== true && value.startsWith('-') && value !== '-');
-    if (flag.value !== undefined && missing) {
-      throw new CommandError(`${rawName} needs a value: ${rawName} ${flag.value}`);
+    const dashed = value !== undefined && token.inlineValue !== true && value.startsWith('-') && value !== '-';
+    if (flag.value !== undefined && (value === undefined || dashed)) {
+      const hint = dashed ? `; if '${value}' is the value, write --${name}=${value}` : '';
+      throw new CommandError(`${rawName} needs a value: ${rawName} ${flag.value}${hint}`);
     }
     if (flag.multiple !== true && values[name] !== undefined) throw new CommandError(`${rawName} is given twice`);
     if (flag.multiple === true) values[name] = [...((values[name] as string[] | undefined) ?? []), value!];

@@ -8,7 +8,7 @@ import { formatMilliseconds, formatSize } from '../debug/lines.ts';
 import type { Arguments } from './arguments.ts';
 import { Load, type LoadOptions, type LoadResult } from './bench-load.ts';
 import { CONNECT_FLAGS, connectOptions, urlOf } from './connect-flags.ts';
-import { CommandError, Exit, type Io } from './io.ts';
+import { CommandError, Exit, type Io, interrupted } from './io.ts';
 import { type Style, styleFor } from './style.ts';
 import type { Verb } from './verbs.ts';
 
@@ -52,7 +52,7 @@ export const verb: Verb = {
     try {
       result = await load.run();
     } catch (error) {
-      if (io.signal.aborted) return Exit.interrupted;
+      if (io.signal.aborted) return interrupted(io);
       throw error;
     } finally {
       bar.close();

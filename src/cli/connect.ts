@@ -7,8 +7,8 @@ import type { CloseEvent } from '../endpoint/events.ts';
 import type { Arguments } from './arguments.ts';
 import { CONNECT_FLAGS, connectOptions, urlOf } from './connect-flags.ts';
 import { describeError } from './failure-text.ts';
-import { CommandError, Exit, type Io } from './io.ts';
-import { type Agreed, type Line, openLine } from './line.ts';
+import { CommandError, Exit, type Io, interrupted } from './io.ts';
+import { type Agreed, countOf, type Line, openLine } from './line.ts';
 import { readAll, readLines, withoutReturn } from './lines.ts';
 import { Prompt } from './prompt.ts';
 import { jsonLine, payloadJson } from './record-json.ts';
@@ -102,22 +102,24 @@ class Conversation {
         message: (event) => this.message(event),
         pong: (latency) => this.pong(latency),
         opened: (agreed) => this.opened(agreed),
-        waiting: (text) => this.status(text, { type: 'waiting', text }),
+        waiting: (text) => this.waiting(text),
       });
     } catch (error) {
-      if (io.signal.aborted) return Exit.interrupted;
+      if (io.signal.aborted) return interrupted(io);
       if (this.json && error instanceof Error) this.emit({ type: 'error', message: printableText(error.message) });
       throw error;
     }
+    // A line that comes back would never tell that it did not begin.
+    if (io.signal.aborted) return interrupted(io);
     const { line } = this;
-    const interrupted = () => void line.close(1000, '');
-    io.signal.addEventListener('abort', interrupted, { once: true });
+    const close = () => void line.close(1000, '');
+    io.signal.addEventListener('abort', close, { once: true });
     try {
       const event = await this.talk(line);
-      return this.closed(event);
+      return line.opened ? this.closed(event, line.unsent) : this.unconnected(line.failure);
     } finally {
       this.prompt?.close();
-      io.signal.removeEventListener('abort', interrupted);
+      io.signal.removeEventListener('abort', close);
     }
   }
 
@@ -126,8 +128,13 @@ class Conversation {
     let failure: unknown = null;
     const input = this.feed(line).then(
       async () => {
-        if (this.once) await Promise.race([this.answer, line.closed]);
-        else if (this.wait > 0) await Promise.race([sleep(this.wait), line.closed]);
+        const { once, wait } = this;
+        if (once || wait > 0) {
+          await Promise.race([line.closed, ...(once ? [this.answer] : []), ...(wait > 0 ? [sleep(wait)] : [])]);
+        } else if (this.prompt === null) {
+          // Who leaves a terminal waits for nothing.
+          await line.settled();
+        }
         return line.close(1000, '');
       },
       (error: unknown) => {
@@ -149,7 +156,8 @@ class Conversation {
     for (const text of messages) await line.send(binary ? Buffer.from(text) : text, binary);
     if (messages.length > 0) return;
     if (io.terminal !== null) {
-      await this.type(line, io.terminal);
+      await line.settled();
+      if (line.opened) await this.type(line, io.terminal);
     } else if (given.has('whole')) {
       await this.sendBytes(line, await readAll(io.stdin));
     } else {
@@ -261,14 +269,16 @@ class Conversation {
     else if (this.io.stdout.isTTY) this.show(this.style.dim(`pong after ${formatMilliseconds(latency)}`));
   }
 
-  private closed(event: CloseEvent): number {
+  private closed(event: CloseEvent, unsent: number): number {
     const { code, reason, clean, remote, error } = event;
-    const orderly = error === null && (code === 1000 || code === 1001 || code === 1005);
+    const orderly = error === null && unsent === 0 && (code === 1000 || code === 1001 || code === 1005);
     const quoted = reason === '' ? '' : ` "${printableText(reason)}"`;
     const why = error === null ? '' : `: ${describeError(error)}`;
-    const text = `closed ${code} (${closeCodeText(code)})${quoted}${why}`;
+    const left = unsent === 0 ? '' : `; ${countOf(unsent)} not sent`;
+    const text = `closed ${code} (${closeCodeText(code)})${quoted}${why}${left}`;
     if (this.json) {
-      this.emit({ type: 'close', code, reason, clean, remote, ...(error === null ? {} : { error: error.message }) });
+      const told = { ...(error === null ? {} : { error: error.message }), ...(unsent === 0 ? {} : { unsent }) };
+      this.emit({ type: 'close', code, reason, clean, remote, ...told });
     }
     if (!orderly) {
       this.prompt?.close();
@@ -276,8 +286,24 @@ class Conversation {
     } else if (!this.json && this.io.stdout.isTTY) {
       this.show(this.style.dim(text));
     }
-    if (this.io.signal.aborted) return Exit.interrupted;
+    if (this.io.signal.aborted) return interrupted(this.io);
     return orderly ? Exit.ok : Exit.failed;
+  }
+
+  /** It ended before there was a connection that could be closed. */
+  private unconnected(failure: Error | null): number {
+    const { io, json } = this;
+    if (io.signal.aborted) return interrupted(io);
+    const text = failure === null ? 'there was no connection' : describeError(failure);
+    if (json) this.emit({ type: 'error', message: text });
+    io.stderr.write(`${styleFor(io.stderr, io.environment).red('error:')} ${text}\n`);
+    return Exit.failed;
+  }
+
+  /** Whoever reads a pipe does not see why nothing comes. */
+  private waiting(text: string): void {
+    this.status(text, { type: 'waiting', text });
+    if (!this.json && !this.io.stdout.isTTY) this.io.stderr.write(`${text}\n`);
   }
 
   /** Tells a person, or a script that reads JSON; a plain pipe is told nothing but messages. */

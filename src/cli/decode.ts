@@ -124,7 +124,8 @@ class Decoding {
     this.from ??= isResponse ? 'server' : 'client';
     const { firstLine, rawHeaders } = parser;
     if (this.json) {
-      this.line(jsonLine({ type: 'head', from: this.from, at: 0, line: firstLine, headers: rawHeaders, size: end }));
+      const headers = Array.from({ length: rawHeaders.length / 2 }, (_, i) => rawHeaders.slice(2 * i, 2 * i + 2));
+      this.line(jsonLine({ type: 'head', from: this.from, at: 0, line: firstLine, headers, wireSize: end }));
       return end;
     }
     this.line(this.style.bold(printableText(firstLine)));

@@ -10,8 +10,10 @@ import { FRAME_TYPES, FRAMINGS, type GatewayOptions, type Route } from '../gatew
 import { servePages } from '../gateway/pages.ts';
 import type { Arguments } from './arguments.ts';
 import { SOCKETS } from './backend.ts';
+import { describeReason } from './failure-text.ts';
 import { CommandError, Exit, type Io } from './io.ts';
 import { jsonLine } from './record-json.ts';
+import { replacingStale } from './stale-socket.ts';
 import { styleFor } from './style.ts';
 import type { Verb } from './verbs.ts';
 
@@ -39,7 +41,7 @@ export const verb: Verb = {
     'ping-interval': { value: 'TIME', help: 'ping a silent client, as 25s' },
     port: { short: 'p', value: 'PORT', help: 'the port; 0 for any that is free. Default 8080' },
     host: { value: 'HOST', help: 'the address to listen on; :: for all. Default 127.0.0.1' },
-    unix: { value: 'PATH', help: 'listen on a UNIX socket instead' },
+    unix: { value: 'PATH', help: 'listen on a UNIX socket instead; one that a dead server left is replaced' },
     origin: {
       value: 'ORIGIN',
       multiple: true,
@@ -74,7 +76,8 @@ export const verb: Verb = {
     const log = new Log(given, io);
     const processes = startProcesses(given.texts('direct'), log);
     const direct = processes === null ? {} : ({ mode: 'direct', processes } as const);
-    const gateway = await createGateway({ ...options, ...direct }).catch((error: unknown) => {
+    const start = () => createGateway({ ...options, ...direct });
+    const gateway = await replacingStale(given.text('unix'), start).catch((error: unknown) => {
       for (const child of Object.values(processes ?? {})) child.kill();
       throw error;
     });
@@ -198,25 +201,26 @@ class Log {
 
   opened(event: GatewayEvents['open']): void {
     if (this.json) this.emit({ type: 'open', ...event });
-    else this.line(`open    ${name(event)}`);
+    else this.line(`#${event.connection} open   ${name(event)}`);
   }
 
   closed(event: GatewayEvents['close']): void {
-    if (this.json) this.emit({ type: 'close', ...event });
+    const { connection, code, reason } = event;
+    const failure = event.failure === null ? null : describeReason(event.failure);
+    if (this.json) this.emit({ type: 'close', ...event, failure });
     else {
-      const { code, reason, failure } = event;
       const quoted = reason === '' ? '' : ` "${printableText(reason)}"`;
-      const text = `closed  ${name(event)} ${code}${quoted}`;
-      this.line(failure === null ? text : this.paint.yellow(`${text}: ${printableText(failure)}`));
+      const text = `#${connection} closed ${name(event)} ${code}${quoted}`;
+      this.line(failure === null ? text : this.paint.yellow(`${text}: ${failure}`));
     }
   }
 
   refused(event: GatewayEvents['refused']): void {
     const { status, path, reason, remoteAddress } = event;
-    if (this.json) this.emit({ type: 'refused', ...event });
+    if (this.json) this.emit({ type: 'refused', ...event, reason: describeReason(reason) });
     else {
       const who = `${printableText(path ?? '')} ${remoteAddress ?? 'a peer'}`;
-      this.line(this.paint.yellow(`refused ${status === 0 ? '' : `${status} `}${who}: ${printableText(reason)}`));
+      this.line(this.paint.yellow(`refused ${status === 0 ? '' : `${status} `}${who}: ${describeReason(reason)}`));
     }
   }
 

@@ -31,6 +31,7 @@ export function generalHelp(verbs: Readonly<Record<string, VerbRow>>, { bold, cy
       ['1', 1, 'there was no connection, or it failed'],
       ['2', 1, 'the command line, or a file that it names, is wrong'],
       ['3', 1, 'what was looked at breaks the protocol'],
+      ['129, 130, 143', 13, 'SIGHUP, Ctrl-C or SIGTERM came before it was done'],
     ]),
     '',
     bold('Environment'),

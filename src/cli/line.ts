@@ -33,6 +33,14 @@ export interface LineSink {
 export interface Line {
   /** How it ended, for good. */
   readonly closed: Promise<CloseEvent>;
+  /** Whether there has been a connection. */
+  readonly opened: boolean;
+  /** Why there is no other connection, and no way to one; null: it was closed. */
+  readonly failure: Error | null;
+  /** Messages that were taken and handed to no connection, when it has ended. */
+  readonly unsent: number;
+  /** Resolves when there has been a connection and what was sent is in its hands, or none will come any more. */
+  settled(): Promise<void>;
   /** Resolves when there is room for more; with false if it could not be sent. @throws UsageError (as a rejection) */
   send(data: string | Uint8Array, binary: boolean): Promise<boolean>;
   ping(payload: string): Promise<number | null>;
@@ -43,7 +51,7 @@ export interface Line {
   describe(): string;
 }
 
-/** Opens a line. Rejects as `connect` does; one that comes back waits for its first connection as long as it takes. */
+/** Opens a line. Rejects as `connect` does; one that comes back is there before its first connection. */
 export async function openLine(
   url: string,
   options: ConnectOptions,
@@ -51,7 +59,7 @@ export async function openLine(
   signal: AbortSignal,
   sink: LineSink,
 ): Promise<Line> {
-  if (reconnect) return new ReturningLine(url, options, signal, sink).open();
+  if (reconnect) return new ReturningLine(url, options, signal, sink);
   const socket = await connect(url, {
     ...options,
     signal,
@@ -67,6 +75,9 @@ export async function openLine(
 }
 
 class SocketLine implements Line {
+  readonly opened: boolean = true;
+  readonly failure: null = null;
+  readonly unsent: number = 0;
   private readonly socket: Endpoint;
 
   constructor(socket: Endpoint) {
@@ -76,6 +87,8 @@ class SocketLine implements Line {
   get closed(): Promise<CloseEvent> {
     return this.socket.closed;
   }
+
+  async settled(): Promise<void> {}
 
   async send(data: string | Uint8Array, binary: boolean): Promise<boolean> {
     const { success, writable } = this.socket.send(data, { binary });
@@ -103,12 +116,13 @@ class SocketLine implements Line {
 /** Connects again whenever the connection is lost; what is typed meanwhile waits. */
 class ReturningLine implements Line {
   readonly closed: Promise<CloseEvent>;
+  opened = false;
+  failure: Error | null = null;
   private readonly client: ReconnectingClient;
   private readonly sink: LineSink;
   private last: CloseEvent | null = null;
   /** Called when a connection has opened, or none will any more. */
   private waiting: (() => void)[] = [];
-  private failure: Error | null = null;
 
   /** @throws UsageError for a URL or an option that is wrong */
   constructor(url: string, options: ConnectOptions, signal: AbortSignal, sink: LineSink) {
@@ -116,6 +130,7 @@ class ReturningLine implements Line {
     const { on: _, signal: __, ...rest } = options;
     this.client = new ReconnectingClient(url, { ...rest, signal });
     this.client.on('open', (event) => {
+      this.opened = true;
       sink.opened(event);
       this.settle();
     });
@@ -139,13 +154,17 @@ class ReturningLine implements Line {
         this.settle();
       });
     });
+    void this.client.start();
   }
 
-  async open(): Promise<Line> {
-    const { success } = await this.client.start();
-    if (!success && this.client.state !== 'stopped') await this.change();
-    if (this.failure !== null) throw this.failure;
-    return this;
+  get unsent(): number {
+    return this.client.info.droppedMessages;
+  }
+
+  async settled(): Promise<void> {
+    while (this.client.state !== 'stopped' && (!this.opened || this.client.info.queuedMessages > 0)) {
+      await Promise.race([this.room(), this.closed]);
+    }
   }
 
   async send(data: string | Uint8Array, binary: boolean): Promise<boolean> {
@@ -212,6 +231,6 @@ function describeSocket(socket: Endpoint): string {
     .join('\n');
 }
 
-function countOf(messages: number): string {
+export function countOf(messages: number): string {
   return messages === 1 ? '1 message' : `${messages} messages`;
 }

@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 /** The executable: `sansocket`. */
 
-import { Exit, type Io, outputOf } from './io.ts';
+import { isatty } from 'node:tty';
+import { Exit, type Io, outputOf, SIGNALS, type Signal } from './io.ts';
 import { run } from './run.ts';
 
 const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
+for (const [name, code] of Object.entries(SIGNALS) as [Signal, number][]) {
   process.on(name, () => {
     // Who asks twice does not want to wait for closing handshakes.
-    if (stop.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    if (stop.signal.aborted) process.exit(code);
     stop.abort(name);
   });
 }
@@ -27,3 +28,9 @@ process.exitCode = await run(process.argv.slice(2), io);
 // Standard input may still be open, and would keep the process alive.
 process.stdin.unref?.();
 process.stdin.pause();
+// Node aborts where it would give back a terminal that is gone. What such a terminal has sent ends it without that.
+const streams = [process.stdin, process.stdout, process.stderr];
+if (stop.signal.reason === 'SIGHUP' && streams.some(({ isTTY, fd }) => isTTY && !isatty(fd))) {
+  process.removeAllListeners('SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
+}

@@ -92,5 +92,7 @@ class Chat {
 function wantedName(request: Request): string {
   const at = request.target.indexOf('?');
   const name = at < 0 ? null : new URLSearchParams(request.target.slice(at)).get('name');
-  return (name ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '').slice(0, LONGEST_NAME);
+  const letters = (name ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '');
+  // A letter may be two units: it is not cut in half.
+  return [...letters].slice(0, LONGEST_NAME).join('');
 }

@@ -12,9 +12,11 @@ import type { Server } from '../server/server.ts';
 import type { Arguments } from './arguments.ts';
 import { closest } from './arguments.ts';
 import { readConfig, type ServeConfig } from './config.ts';
+import { describeError } from './failure-text.ts';
 import { CommandError, Exit, type Io } from './io.ts';
 import { jsonLine } from './record-json.ts';
 import { handlerOf, MODES, type Mode } from './serve-modes.ts';
+import { replacingStale } from './stale-socket.ts';
 import { type Style, styleFor } from './style.ts';
 import type { Verb } from './verbs.ts';
 
@@ -26,7 +28,7 @@ export const verb: Verb = {
   flags: {
     port: { short: 'p', value: 'PORT', help: 'the port; 0 for any that is free. Default 8080' },
     host: { value: 'HOST', help: 'the address to listen on; :: for all. Default 127.0.0.1, with --config all' },
-    unix: { value: 'PATH', help: 'listen on a UNIX socket instead' },
+    unix: { value: 'PATH', help: 'listen on a UNIX socket instead; one that a dead server left is replaced' },
     config: { short: 'c', value: 'FILE', help: 'read a JSON file; flags win over it' },
     path: { value: 'PATH', multiple: true, help: 'serve this path only; others get 404' },
     subprotocol: {
@@ -76,11 +78,13 @@ export const verb: Verb = {
     const log = new Log(given, io);
     // Nothing is accepted before `serve` has given the server to us: its handler runs in a later turn.
     let server: Server | null = null;
-    const running = await serve(options, (socket, request) => {
-      log.opened(socket, request);
-      socket.on('close', (event) => log.closed(socket, event));
-      handle(server!, socket, request);
-    });
+    const running = await replacingStale(given.text('unix'), () =>
+      serve(options, (socket, request) => {
+        log.opened(socket, request);
+        socket.on('close', (event) => log.closed(socket, event));
+        handle(server!, socket, request);
+      }),
+    );
     server = running;
     running.on('refused', (refused) => log.refused(refused));
     log.listening(running, mode);
@@ -183,11 +187,11 @@ class Log {
     const { messagesReceived, messagesSent, bytesReceived, bytesSent } = socket.statistics;
     if (this.json) {
       const counts = { messagesReceived, messagesSent, bytesReceived, bytesSent };
-      const failed = error === null ? {} : { error: error.message };
+      const failed = error === null ? {} : { error: describeError(error) };
       this.emit({ type: 'close', connection: number, code, reason, clean, ...failed, ...counts });
       return;
     }
-    const why = error === null ? '' : `: ${printableText(error.message)}`;
+    const why = error === null ? '' : `: ${describeError(error)}`;
     const quoted = reason === '' ? '' : ` "${printableText(reason)}"`;
     const text = `#${number} closed ${code} (${closeCodeText(code)})${quoted}${why}; ${messagesReceived} in, ${messagesSent} out`;
     this.line(error === null ? text : this.style.yellow(text));
@@ -196,11 +200,11 @@ class Log {
   refused({ status, remoteAddress, request, error }: RefusedConnection): void {
     const target = request?.target ?? null;
     if (this.json) {
-      this.emit({ type: 'refused', status, remoteAddress, target, error: error.message });
+      this.emit({ type: 'refused', status, remoteAddress, target, error: describeError(error) });
       return;
     }
     const text = `refused ${status === 0 ? '' : `${status} `}${remoteAddress ?? 'a peer'} ${printableText(target ?? '')}`;
-    this.line(this.style.yellow(`${text.trimEnd()}: ${printableText(error.message)}`));
+    this.line(this.style.yellow(`${text.trimEnd()}: ${describeError(error)}`));
   }
 
   warn(text: string): void {

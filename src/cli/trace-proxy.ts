@@ -67,8 +67,14 @@ export class TraceProxy {
   /** Resolves with the port. Rejects with Node's error if it cannot listen. */
   listen(port: number, host: string): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(port, host, () => resolve((this.server.address() as { port: number }).port));
+      const { server } = this;
+      server.once('error', reject);
+      server.listen(port, host, () => {
+        server.off('error', reject);
+        // A connection that could not be accepted is no reason to end.
+        server.on('error', (error) => this.printer.note(this.now(), 0, `no connection: ${error.message}`, true));
+        resolve((server.address() as { port: number }).port);
+      });
     });
   }
 
@@ -112,6 +118,8 @@ class Pair {
   /** Reads the first request until it has been passed on. */
   private head: HeadParser | null;
   private held: Uint8Array[] = [];
+  /** Those that wait for the printer; who waits for room on the other side alone is not among them. */
+  private readonly holding: Set<Socket> = new Set();
   private connected = false;
   private failed = false;
 
@@ -152,24 +160,39 @@ class Pair {
       const room = from === 'client' && this.head !== null ? this.readHead(this.head, bytes) : target.write(bytes);
       if (!room) source.pause();
       // Nobody passes faster than it can be printed.
-      if (this.printer.behind !== null) this.hold(source, this.printer.behind);
+      if (this.printer.behind !== null) this.hold(source, target, this.printer.behind);
     });
-    target.on('drain', () => source.resume());
+    target.on('drain', () => {
+      if (!this.holding.has(source)) source.resume();
+    });
     source.on('end', () => {
       this.reader.end(from, this.now());
+      if (from === 'client') this.release();
       target.end();
     });
     source.on('error', (error) => this.lost(from, error));
     source.on('close', () => {
       this.reader.end(from, this.now());
+      if (from === 'client') this.release();
       // What is on its way to the other side still arrives there.
       target.destroySoon();
     });
   }
 
-  private hold(source: Socket, until: Promise<void>): void {
+  private hold(source: Socket, target: Socket, until: Promise<void>): void {
     source.pause();
-    void until.then(() => source.resume());
+    this.holding.add(source);
+    void until.then(() => {
+      this.holding.delete(source);
+      if (!target.writableNeedDrain) source.resume();
+    });
+  }
+
+  /** The client has ended, and the head will not: what came of it passes as it is. */
+  private release(): void {
+    this.head = null;
+    if (this.held.length > 0 && this.server.writable) this.server.write(Buffer.concat(this.held));
+    this.held = [];
   }
 
   /** Holds the first request until it is whole, and passes on what the server should read. */

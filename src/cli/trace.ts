@@ -10,7 +10,7 @@ import { clientTls, serverTls } from '../transport/node/tls.ts';
 import type { Arguments } from './arguments.ts';
 import { CONNECT_FLAGS, connectOptions, tlsOptions, urlOf, withScheme } from './connect-flags.ts';
 import { FILTER_HELP } from './filter.ts';
-import { CommandError, Exit, type Io } from './io.ts';
+import { CommandError, Exit, type Io, interrupted } from './io.ts';
 import { readLines, withoutReturn } from './lines.ts';
 import { styleFor } from './style.ts';
 import { TracePrinter } from './trace-printer.ts';
@@ -109,7 +109,7 @@ async function traceClient(given: Arguments, io: Io, printer: TracePrinter, prev
       on: { message: () => printer.behind ?? undefined },
     });
   } catch (error) {
-    if (io.signal.aborted) return Exit.ok;
+    if (io.signal.aborted) return interrupted(io);
     throw error;
   }
   io.signal.addEventListener('abort', () => void socket.close(), { once: true });

@@ -45,6 +45,4 @@ export interface ClientShell {
    * @throws UsageError naming what is wrong
    */
   prepare(url: UrlLike, options: object): (sink: AttemptSink) => AttemptHandle;
-  /** Keeps the process alive until the function it gives is called. Default: nothing does while the client waits. */
-  readonly hold?: () => () => void;
 }

@@ -84,7 +84,8 @@ export class ConnectPlan {
       throw new UsageError('INVALID_ARGUMENT', `connect: the URL must be a string or a URL, not ${show(url)}`);
     }
     this.settings = new ClientSettings(options, { best: nodePlatform, open: publicPlatform });
-    this.options = options;
+    // A copy: a redirect is followed later.
+    this.options = { ...options };
     const address = parseUrl(typeof url === 'string' ? url : url.href, domainToASCII);
     if (options.socketPath !== undefined && address.socketPath !== null) {
       throw new UsageError(

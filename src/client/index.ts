@@ -4,8 +4,19 @@
  * @packageDocumentation
  */
 
+export type {
+  BinaryMessageEvent,
+  FragmentEvent,
+  MessageEvent,
+  OpenEvent,
+  PingEvent,
+  PongEvent,
+  ProgressEvent,
+  TextMessageEvent,
+} from '../connection/events.ts';
+export type { ReadyState } from '../connection/state.ts';
 export type { DebugLevel, DebugOptions, DebugRecord, DebugSink } from '../debug/options.ts';
-export { EventNumber } from '../endpoint/any-event.ts';
+export { type AnyEvent, type ErrorEvent, EventNumber } from '../endpoint/any-event.ts';
 export type { Compression } from '../endpoint/compression.ts';
 export { Endpoint, type Statistics } from '../endpoint/endpoint.ts';
 export type { CloseEvent, DrainEvent, EndpointEvents, EventName, Listener, Listeners } from '../endpoint/events.ts';

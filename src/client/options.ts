@@ -1,6 +1,6 @@
 /** The options of a client: their rules in one table. */
 
-import { type Platform, type Rules, readOptions } from '../connection/options.ts';
+import { checkRecord, type Platform, type Rules, readOptions, withPlatform } from '../connection/options.ts';
 import type { DebugLevel, DebugOptions, LineDebug } from '../debug/options.ts';
 import type { EventName, Listeners } from '../endpoint/events.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
@@ -119,7 +119,7 @@ export class ClientSettings {
    */
   constructor(options: ConnectOptions, platform: { readonly best: Platform; readonly open: Platform }) {
     const where = 'connect';
-    if (typeof options !== 'object' || options === null) readOptions(CONNECT_RULES, options, where);
+    checkRecord(options, where);
     const given: Record<string, unknown> = { ...options };
     const { subprotocols, headers, compression, family, on, redirects = 0, proxy, proxyHeaders } = given;
     for (const name of CHECKED_HERE) delete given[name];
@@ -134,7 +134,10 @@ export class ClientSettings {
     }
     readOptions(CONNECT_RULES, given, where);
     checkSignal(given['signal'], where);
-    if (on !== undefined) readOptions(LISTENER_RULES, on as object, `${where}: on`);
+    if (on !== undefined) {
+      checkRecord(on, `${where}: on`);
+      readOptions(LISTENER_RULES, on as object, `${where}: on`);
+    }
     const other = given['delivery'] === 'fragment' ? 'message' : 'fragment';
     if ((on as Listeners | undefined)?.[other] !== undefined) {
       throw new UsageError('INVALID_OPTION', `${where}: on: '${other}' needs the option delivery: '${other}'`);
@@ -142,7 +145,8 @@ export class ClientSettings {
     const endpoint: Record<string, unknown> = {};
     for (const name of Object.keys(SHARED_RULES)) if (given[name] !== undefined) endpoint[name] = given[name];
     if (compression !== undefined) endpoint['compression'] = compression;
-    endpoint['platform'] = { ...(options.internals === false ? platform.open : platform.best), ...options.platform };
+    const lent = options.internals === false ? platform.open : platform.best;
+    endpoint['platform'] = withPlatform(lent, options.platform, where);
     this.endpoint = new EndpointSettings(endpoint as EndpointOptions, where);
     this.subprotocols = readSubprotocols(subprotocols, where);
     this.headers = readHeaders(headers, where);
@@ -155,8 +159,9 @@ export class ClientSettings {
 
 function readSubprotocols(value: unknown, where: string): readonly string[] {
   if (value === undefined) return [];
-  const list: unknown = typeof value === 'string' ? [value] : value;
-  if (!Array.isArray(list) || !list.every((name) => typeof name === 'string')) {
+  // A copy: what is checked now serves attempts that are made later.
+  const list: unknown[] | null = typeof value === 'string' ? [value] : Array.isArray(value) ? [...value] : null;
+  if (list === null || !list.every((name) => typeof name === 'string')) {
     throw new UsageError('INVALID_OPTION', `${where}: option 'subprotocols' must be a string or an array of strings`);
   }
   return list as string[];

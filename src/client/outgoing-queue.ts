@@ -5,7 +5,7 @@
 
 import { pureText } from '../codec/utf8.ts';
 import { checkText, loneSurrogate } from '../connection/checks.ts';
-import { type Rules, readOptions } from '../connection/options.ts';
+import { checkRecord, type Rules, readOptions } from '../connection/options.ts';
 import { checkSendOptions, type SendOptions } from '../endpoint/outbox.ts';
 import { type Bytes, toBytes } from '../endpoint/payload.ts';
 
@@ -62,6 +62,7 @@ export class OutgoingQueue {
    * @throws UsageError naming the option that is wrong
    */
   configure(options: QueueOptions | null, where: string): void {
+    if (options !== null) checkRecord(options, where);
     const read = options === null ? null : (readOptions(QUEUE_RULES, options, where) as Required<QueueOptions>);
     this.maxMessages = read?.maxMessages ?? 0;
     this.maxBytes = read?.maxBytes ?? 0;
@@ -86,7 +87,7 @@ export class OutgoingQueue {
    */
   prepare(data: string | Bytes, options: SendOptions | undefined): Waiting {
     if (options !== undefined) checkSendOptions(options);
-    const copied = options === undefined ? undefined : { ...options };
+    const copied = options === undefined ? undefined : copyOf(options);
     if (typeof data === 'string') {
       const size = pureText.byteLength(data);
       if (size < 0) throw loneSurrogate();
@@ -132,4 +133,9 @@ export class OutgoingQueue {
   clear(): void {
     for (let message = this.take(); message !== null; message = this.take()) this.drop(message);
   }
+}
+
+/** All that a connection would read, wherever it finds it: a `compress: false` that was lost would compress a secret. */
+function copyOf({ binary, compress, fragmentSize }: SendOptions): SendOptions {
+  return { binary, compress, fragmentSize } as SendOptions;
 }

@@ -1,6 +1,6 @@
 /** The options of a client that connects again: their rules, and what they are after checking. */
 
-import { type Rules, readOptions, show } from '../connection/options.ts';
+import { checkRecord, type Rules, readOptions, show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import { type BackoffRule, type Ending, isRetryable } from './backoff.ts';
 import type { QueueOptions } from './outgoing-queue.ts';
@@ -108,10 +108,12 @@ export function readReconnect({ reconnect: given = {}, signal }: ReconnectingOpt
   return rule;
 }
 
-/** @throws UsageError unless `options` is an object */
+/** @throws UsageError unless `options` is an object, and what it has is its own */
 export function checkObject(options: unknown, what: string): void {
-  if (typeof options === 'object' && options !== null) return;
-  throw new UsageError('INVALID_OPTION', `${what} must be an object, not ${show(options)}`);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new UsageError('INVALID_OPTION', `${what} must be an object, not ${show(options)}`);
+  }
+  checkRecord(options, what);
 }
 
 /** @throws UsageError unless `signal` can say stop */

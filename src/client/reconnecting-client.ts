@@ -26,10 +26,6 @@ const nodeShell: ClientShell = {
       return new Attempt(plan, connection(startedAt), startedAt, sink);
     };
   },
-  hold() {
-    const timer = setTimeout(() => {}, 0x7fff_ffff);
-    return () => clearTimeout(timer);
-  },
 };
 
 /**

@@ -3,7 +3,7 @@
  * chance and dialling are lent by a shell; it knows no socket.
  */
 
-import { encodeClosePayload } from '../codec/close-payload.ts';
+import { checkClose } from '../codec/close-payload.ts';
 import { CONNECTION_RULES } from '../connection/options.ts';
 import type { Endpoint, Statistics } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
@@ -24,7 +24,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   /** A place for the application's own data about this client. */
   context: unknown = undefined;
   private readonly shell: ClientShell;
-  private given: Options & { readonly url: UrlLike };
+  private given: Options & { readonly url: string };
   private dial: (sink: AttemptSink) => AttemptHandle;
   private rule: ReconnectRule | null;
   private readonly audience: Audience;
@@ -69,7 +69,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
       },
       report,
     });
-    this.given = { ...options, url };
+    this.given = { ...options, url: textOf(url) };
     [this.dial, this.rule] = this.read(this.given);
     this.audience.listen(options, this);
   }
@@ -88,8 +88,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
 
   /** The URL it connects to. */
   get url(): string {
-    const { url } = this.given;
-    return typeof url === 'string' ? url : url.href;
+    return this.given.url;
   }
 
   /** The round-trip time of the last answered ping of this connection in milliseconds, or null. */
@@ -138,7 +137,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     if (changes.on !== undefined || changes.onEvent !== undefined) {
       throw new UsageError('INVALID_OPTION', 'configure: listeners are attached with on()');
     }
-    const given = { ...this.given, ...changes, url: changes.url === undefined ? this.given.url : changes.url };
+    const given = { ...this.given, ...changes, url: changes.url === undefined ? this.given.url : textOf(changes.url) };
     [this.dial, this.rule] = this.read(given);
     this.given = given;
     return this;
@@ -174,7 +173,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
    * @throws UsageError when the code may not be sent or the reason is longer than 123 bytes
    */
   stop(code = 1000, reason = ''): Promise<CloseEvent | null> {
-    encodeClosePayload(code, reason);
+    checkClose(code, reason);
     this.stops++;
     if (this.stopping !== null) return this.stopping;
     const { endpoint } = this;
@@ -230,7 +229,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.referenced = true;
     this.attempt?.ref();
     this.endpoint?.ref();
-    if (this.current === 'waiting') this.release ??= this.shell.hold?.() ?? null;
+    if (this.current === 'waiting') this.release ??= this.shell.environment.clock.hold?.() ?? null;
     return this;
   }
 
@@ -284,7 +283,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.connect();
   }
 
-  private read(given: Options & { readonly url: UrlLike }): [Reconnecting<Options>['dial'], ReconnectRule | null] {
+  private read(given: Options & { readonly url: string }): [Reconnecting<Options>['dial'], ReconnectRule | null] {
     const { url, reconnect: _, signal: __, on: ___, onEvent: ____, queue = {}, ...rest } = given;
     const rule = readReconnect(given);
     const dial = this.shell.prepare(url, rest);
@@ -309,7 +308,14 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
         if (attempt === this.attempt) this.ended(endingOf(error), null);
       },
     };
-    const attempt = this.dial(sink);
+    let attempt: AttemptHandle | undefined;
+    try {
+      attempt = this.dial(sink);
+    } catch (error) {
+      // It was checked before, and nobody is there to catch it: what cannot be dialled now cannot be dialled later.
+      this.ended(endingOf(new TransportError('CONNECT_FAILED', error)), null, true);
+      return;
+    }
     this.attempt = attempt;
     if (!this.referenced) attempt.unref();
   }
@@ -330,8 +336,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     endpoint.on('close', (event) => this.ended(endingOfClose(event), event));
   }
 
-  /** An attempt failed, or a connection that was open ended. */
-  private ended(ending: Ending, close: CloseEvent | null): void {
+  /** An attempt failed, or a connection that was open ended; `final`: there is no use in another. */
+  private ended(ending: Ending, close: CloseEvent | null, final = false): void {
     const { clock } = this.shell.environment;
     const now = clock.now();
     const closeQueued = this.endpoint?.connection.closeQueued === true;
@@ -343,7 +349,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     if (close !== null && this.rule !== null && now - this.openedAt >= this.rule.stableAfter) this.failures = 0;
     const own = this.current === 'stopping' || (close !== null && isOwnClose(close, closeQueued));
     if (!own) this.failures++;
-    const wait = own ? null : this.nextWait(ending);
+    const wait = own || final ? null : this.nextWait(ending);
     // The predicate may have stopped the client itself.
     const ours = own || this.current === 'stopping';
     const waitTime = ours ? null : wait;
@@ -351,7 +357,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
       this.current = 'waiting';
       this.wakeAt = now + waitTime;
       clock.schedule(this, this.wakeAt);
-      if (this.referenced) this.release = this.shell.hold?.() ?? null;
+      if (this.referenced) this.release = clock.hold?.() ?? null;
     }
     const { failures: retries } = this;
     const { error } = ending;
@@ -431,4 +437,9 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
 
 function tell(audience: Audience): void {
   audience.tell();
+}
+
+/** What a `URL` says now: it may say something else later. What is no URL is for the shell to refuse. */
+function textOf(url: UrlLike): string {
+  return typeof url === 'object' && url !== null ? url.href : url;
 }

@@ -34,6 +34,19 @@ export function parseClosePayload(bytes: Uint8Array, start: number, end: number)
 }
 
 /**
+ * For callers who close a connection: to be called before anything changes. In the engine null asks for an empty Close; theirs
+ * would be a slip.
+ *
+ * @throws {@link UsageError} INVALID_ARGUMENT: a code that is no number or may not be sent, and as {@link encodeClosePayload}
+ */
+export function checkClose(code: number, reason: string): void {
+  if (typeof code !== 'number') {
+    throw new UsageError('INVALID_ARGUMENT', `a close code is a number, not ${code === null ? 'null' : typeof code}`);
+  }
+  encodeClosePayload(code, reason);
+}
+
+/**
  * The payload of a Close frame, at most 125 bytes. Without a code (`null`) it is empty.
  *
  * @throws {@link UsageError} INVALID_ARGUMENT: a code that may not be sent, a reason above 123 bytes of UTF-8, with a lone

@@ -13,7 +13,10 @@ import type { Settings } from './options.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { SharedFrame } from './shared-frames.ts';
 
-/** How one message is sent. */
+/**
+ * How one message is sent over a connection of the engine. (That of `sansocket/server`, `/client` and `/endpoint`, for
+ * `Endpoint.send`, has `binary` besides.)
+ */
 export interface SendOptions {
   /** Whether extensions may compress it. Default true. */
   readonly compress?: boolean;

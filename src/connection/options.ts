@@ -129,7 +129,7 @@ export const CONNECTION_RULES = {
  * @throws UsageError naming the option, what it is and what it may be
  */
 export function readOptions(rules: Rules, given: object, where: string): Record<string, unknown> {
-  checkRecord(given, where);
+  if (!isRecord(given)) throw noRecord(given, where);
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(rules, name)) {
       throw wrong(`${where}: there is no option '${name}'; known are ${Object.keys(rules).join(', ')}`);
@@ -153,9 +153,49 @@ export function readOptions(rules: Rules, given: object, where: string): Record<
   return values;
 }
 
-/** @throws UsageError unless options are an object */
+/**
+ * To be called before options are copied or taken apart: what is not their own is lost there without a word. Where they are
+ * read by their names alone, as the engine does it, nothing can be lost.
+ *
+ * @throws UsageError unless options are an object, and all of them its own properties
+ */
 export function checkRecord(given: unknown, where: string): void {
-  if (!isRecord(given)) throw wrong(`${where}: options must be an object, not ${show(given)}`);
+  if (!isRecord(given)) throw noRecord(given, where);
+  checkOwn(given, where);
+  for (const name of Object.getOwnPropertyNames(given)) {
+    if (!Object.prototype.propertyIsEnumerable.call(given, name)) throw notOwn(name, 'not enumerable', where);
+  }
+}
+
+/**
+ * An `authorize` that is inherited, or the getter or method of a class, would be read by some and overlooked by others. An
+ * instance with nothing but properties of its own is as good as a literal, and so is an object of another realm.
+ *
+ * @throws UsageError naming what is inherited
+ */
+export function checkOwn(given: object, where: string): void {
+  let from: object | null = Object.getPrototypeOf(given);
+  while (from !== null && !isRoot(from)) {
+    for (const name of Object.getOwnPropertyNames(from)) {
+      if (name !== 'constructor') throw notOwn(name, 'inherited', where);
+    }
+    from = Object.getPrototypeOf(from);
+  }
+}
+
+/** Whether it is `Object.prototype`, of this realm or another. */
+function isRoot(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
+}
+
+function notOwn(name: string, what: string, where: string): UsageError {
+  return wrong(
+    `${where}: '${name}' is ${what}: give an object whose own properties are the options, as in { ${name}: … }`,
+  );
+}
+
+function noRecord(given: unknown, where: string): UsageError {
+  return wrong(`${where}: options must be an object, not ${show(given)}`);
 }
 
 function isRecord(value: unknown): value is object {
@@ -190,6 +230,17 @@ export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return String(value);
+}
+
+/** The same, with text so that all of it can be seen. */
+export function quote(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : show(value);
+}
+
+/** What a shell lends, and what its caller lends instead. @throws UsageError when that is no object, or not all its own */
+export function withPlatform(lent: Platform, own: Platform | undefined, where: string): Platform {
+  if (own !== undefined) checkRecord(own, `${where}: platform`);
+  return { ...lent, ...own };
 }
 
 const NEVER = Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 /** The option `compression`: what stands behind it is an extension like any other. */
 
-import type { Platform } from '../connection/options.ts';
+import { checkRecord, type Platform } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import type { Extension } from '../extension/extension.ts';
 import type { DeflateCodec } from '../extension/permessage-deflate/codec.ts';
@@ -29,6 +29,7 @@ export function withCompression(
   if (value !== true && (typeof value !== 'object' || value === null || Array.isArray(value))) {
     throw new UsageError('INVALID_OPTION', `${where}: option 'compression' must be a boolean or an object`);
   }
+  if (value !== true) checkRecord(value, `${where}: compression`);
   const compression = extensionFor(value === true ? {} : value, platform.deflate ?? pureDeflate);
   if (extensions.some(({ name }) => name === compression.name)) {
     throw new UsageError(

@@ -16,6 +16,8 @@ const BYTES = 262_144;
 export interface Consumer {
   /** Whether another event is welcome now. */
   readonly ready: boolean;
+  /** Whether there is something that it will tell when the clock says so. */
+  readonly waits: boolean;
   /** Takes one event; called only while `ready`. */
   take(event: ConnectionEvent): void;
   /** Output left: `connection.bufferedAmount` became smaller. */
@@ -39,6 +41,8 @@ export class Driver implements TransportSink, Wakeable {
   private paused = false;
   private finished = false;
   private over = false;
+  private referenced = true;
+  private release: (() => void) | null = null;
 
   /** Whether the transport is gone. */
   get lost(): boolean {
@@ -101,6 +105,32 @@ export class Driver implements TransportSink, Wakeable {
     this.clock.defer(runDeferred, this);
   }
 
+  /** Keeps the process alive, the transport or what is left to be told. */
+  ref(): void {
+    this.transport.ref();
+    this.referenced = true;
+    this.linger();
+  }
+
+  /** Lets the process end. */
+  unref(): void {
+    this.transport.unref();
+    this.referenced = false;
+    this.linger();
+  }
+
+  /** A transport that is gone, paused, or has nothing more to read keeps no process alive until the clock brings about what is next. */
+  private linger(): void {
+    const { consumer, connection, clock } = this;
+    const ending = this.wakeAt !== Number.POSITIVE_INFINITY && (this.over || connection.readyState === 'closing');
+    if (this.referenced && (ending || consumer.waits)) {
+      this.release ??= clock.hold?.() ?? null;
+    } else if (this.release !== null) {
+      this.release();
+      this.release = null;
+    }
+  }
+
   /** Runs `act` as part of a turn: what it does to the connection is told after it. */
   within(act: () => void): void {
     const outside = !this.inTurn;
@@ -140,6 +170,7 @@ export class Driver implements TransportSink, Wakeable {
     const queued = connection.outgoingLength > 0 && transport.unwritten <= this.highWaterMark;
     if (queued || (unwelcome && consumer.ready)) this.touch();
     this.settle();
+    this.linger();
   }
 
   /** The clock's alarm: a deadline may have passed. */

@@ -290,15 +290,15 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     await this.close();
   }
 
-  /** Keeps the process alive while the connection is open (the default). */
+  /** Keeps the process alive while the connection is open, and then until its end is told (the default). */
   ref(): this {
-    this.transport.ref();
+    this.driver.ref();
     return this;
   }
 
-  /** Lets the process end although the connection is open. */
+  /** Lets the process end although the connection is open, or its end is not told yet. */
   unref(): this {
-    this.transport.unref();
+    this.driver.unref();
     return this;
   }
 
@@ -307,6 +307,11 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
   /** @internal */
   get ready(): boolean {
     return this.inbox.ready;
+  }
+
+  /** @internal */
+  get waits(): boolean {
+    return this.inbox.waits;
   }
 
   /** @internal */
@@ -417,12 +422,10 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     return this.sending;
   }
 
-  private finish(event: ClosedEvent): void {
-    const { code, reason, clean, remote, error } = event;
-    const close: CloseEvent = { type: 'close', code, reason, clean, remote, error };
+  private finish({ code, reason, clean, remote, error }: ClosedEvent): void {
     this.sending?.end();
     this.pings?.end();
-    this.inbox.end(close);
+    this.inbox.end({ type: 'close', code, reason, clean, remote, error });
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 /** Header fields as callers give them, read into pairs. What a name and a value may hold is the handshake's to say. */
 
-import { show } from '../connection/options.ts';
+import { checkOwn, show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 
 /**
@@ -13,7 +13,7 @@ export type HeaderList =
   | string;
 
 /**
- * The pairs of `list`.
+ * The pairs of `list`, copied: what becomes of it later changes nothing.
  *
  * @param name of the option
  * @throws UsageError naming what is wrong; `where` says whose headers they are
@@ -29,9 +29,11 @@ export function readHeaders(list: unknown, where: string, name = 'headers'): (re
       if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((part) => typeof part === 'string')) {
         throw new UsageError('INVALID_OPTION', `${where}: each of '${name}' must be a pair of a name and a value`);
       }
-      return pair as unknown as readonly [string, string];
+      const [field, value] = pair as unknown as readonly [string, string];
+      return [field, value] as const;
     });
   }
+  checkOwn(list, `${where}: ${name}`);
   const pairs: (readonly [string, string])[] = [];
   for (const [field, value] of Object.entries(list as Record<string, unknown>)) {
     for (const each of Array.isArray(value) ? value : [value]) {

@@ -74,6 +74,11 @@ export class Held implements Wakeable {
     this.clock.schedule(this, this.wakeAt);
   }
 
+  /** Whether its wait ends by itself. */
+  get waits(): boolean {
+    return this.wakeAt !== NEVER;
+  }
+
   /** Ends the wait. */
   rest(): void {
     if (this.wakeAt !== NEVER) this.clock.cancel(this, this.wakeAt);

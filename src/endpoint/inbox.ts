@@ -269,6 +269,11 @@ export class Inbox {
     return this.held !== null;
   }
 
+  /** Whether it waits only so long. */
+  get waits(): boolean {
+    return this.held?.waits === true;
+  }
+
   /** Whether somebody takes messages, if only to drop them. */
   private get consumed(): boolean {
     return this.dataListeners !== null || this.queue !== null || this.flowing || this.hurried;
@@ -285,7 +290,7 @@ export class Inbox {
   private putBack(events: readonly DataEvent[]): void {
     for (const event of events) if (isWhole(event)) this.received--;
     this.line.putBack(events);
-    this.line.wait(this.patience(events[0]!));
+    this.owner.wake();
   }
 
   private get line(): Held {

@@ -5,6 +5,17 @@
  * @packageDocumentation
  */
 
+export type {
+  BinaryMessageEvent,
+  FragmentEvent,
+  MessageEvent,
+  OpenEvent,
+  PingEvent,
+  PongEvent,
+  ProgressEvent,
+  TextMessageEvent,
+} from '../connection/events.ts';
+export type { ReadyState } from '../connection/state.ts';
 export { TimerClock, type Timers } from '../transport/timer-clock.ts';
 export type { Addresses, Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
 export { type AnyEvent, type ErrorEvent, EventNumber, onAnyEvent } from './any-event.ts';

@@ -11,10 +11,10 @@ import type { SharedFrame } from '../connection/shared-frames.ts';
 import { UsageError } from '../errors.ts';
 import type { Clock } from '../transport/transport.ts';
 import type { EndpointSettings } from './options.ts';
-import { OutgoingStream, type StreamSource } from './outgoing-stream.ts';
+import { letGo, OutgoingStream, type StreamSource } from './outgoing-stream.ts';
 import { type Bytes, toBytes } from './payload.ts';
 
-/** How one message is sent. */
+/** How one message is sent by an endpoint. (That of `sansocket`, the engine, has no `binary`: there the method says it.) */
 export interface SendOptions extends EngineSendOptions {
   /** Text (false) or binary (true). Default: strings are text, bytes are binary. */
   readonly binary?: boolean;
@@ -185,7 +185,10 @@ export class Outbox {
     if (this.stream !== null)
       throw new UsageError('INVALID_STATE', 'a stream is open already: wait until it has ended');
     checkSource(source);
-    if (!this.open) return Promise.resolve(refused('not-open', 0));
+    if (!this.open) {
+      letGo(source);
+      return Promise.resolve(refused('not-open', 0));
+    }
     if (this.connection.midMessage)
       throw new UsageError('INVALID_STATE', 'a fragmented message is under way: end it first');
     const stream = new OutgoingStream(this.connection, this.settings.connection.text, {

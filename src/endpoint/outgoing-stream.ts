@@ -11,7 +11,10 @@ import { UsageError } from '../errors.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import { type Bytes, toBytes } from './payload.ts';
 
-/** Chunks of one message; strings only in a text message. */
+/**
+ * Chunks of one message; strings only in a text message. A source that is not read to its end is let go: by its iterator's
+ * `return()`, and a stream of Node is destroyed.
+ */
 export type StreamSource = AsyncIterable<string | Bytes> | Iterable<string | Bytes>;
 
 /** A whole message that waits until the stream has ended. */
@@ -75,7 +78,6 @@ export class OutgoingStream implements Wakeable {
     let chunks = 0;
     // A surrogate pair may be cut by the source; its first half waits for the second.
     let half = '';
-    if (!(await this.host.drained()) || this.over) return 'not-open';
     for await (const chunk of this.untilAborted(source)) {
       let bytes: Uint8Array;
       if (typeof chunk === 'string') {
@@ -89,6 +91,8 @@ export class OutgoingStream implements Wakeable {
         bytes = toBytes(chunk, 'a chunk of sendStream').slice();
       }
       payloadSize += bytes.length;
+      // Not before the first chunk is asked for: a source that fails while the peer is slow must have somebody to tell.
+      if (chunks === 0 && (!(await this.host.drained()) || this.over)) return 'not-open';
       for (let at = 0; at === 0 || at < bytes.length; at += slice) {
         if (at > 0) await this.host.turn();
         if (this.over) return 'not-open';
@@ -101,7 +105,7 @@ export class OutgoingStream implements Wakeable {
       // A source that never waits must not keep everybody else waiting.
       if (++chunks % CHUNKS === 0) await this.host.turn();
     }
-    if (this.over) return 'not-open';
+    if (this.over || !(await this.host.drained()) || this.over) return 'not-open';
     if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
     const taken = this.fragment(kind, new Uint8Array(0), true, compress, wireSize > 0);
     if (taken <= 0) return taken < 0 ? 'compression' : 'overflow';
@@ -162,19 +166,19 @@ export class OutgoingStream implements Wakeable {
 
   /** The chunks of the source, ending at once when the connection does: a source may wait for good. */
   private untilAborted(source: StreamSource): AsyncIterableIterator<string | Bytes, undefined> {
-    const chunks = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    const chunks = iteratorOf(source);
     const leave = async (): Promise<IteratorResult<string | Bytes, undefined>> => {
-      // Nobody waits for the source to tidy up, and nobody can be told if it fails to.
-      Promise.resolve()
-        .then(() => chunks.return?.())
-        .catch(() => {});
+      letGo(source, chunks);
       return { done: true, value: undefined };
     };
     return {
       next: () =>
         new Promise((resolve, reject) => {
           this.stop = () => resolve(leave());
-          Promise.resolve(chunks.next()).then(resolve, reject);
+          Promise.resolve(chunks.next()).then((result) => {
+            this.stop = null;
+            resolve(result);
+          }, reject);
         }),
       return: leave,
       [Symbol.asyncIterator]() {
@@ -192,6 +196,38 @@ export class OutgoingStream implements Wakeable {
     this.clock?.cancel(this, this.wakeAt);
     this.clock = null;
   }
+}
+
+type Chunks = AsyncIterator<string | Bytes> | Iterator<string | Bytes>;
+
+function iteratorOf(source: StreamSource): Chunks {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+}
+
+/** As much of a stream of Node as is needed to be rid of it. */
+interface NodeStream {
+  on(event: 'error', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
+/** The source will not be read any more. Nobody waits for it to tidy up, and nobody can be told if it fails to. */
+export function letGo(source: StreamSource, chunks?: Chunks): void {
+  void quietly(() => (chunks ?? iteratorOf(source)).return?.());
+  void quietly(() => destroy(source as Partial<NodeStream>));
+}
+
+/** The iterator of a stream of Node does that too, but only if it was asked for a chunk before, and has it. */
+function destroy(source: Partial<NodeStream>): void {
+  if (typeof source.on !== 'function' || typeof source.destroy !== 'function') return;
+  // An error that nobody listens to would end the process.
+  source.on('error', () => {});
+  source.destroy();
+}
+
+async function quietly(act: () => unknown): Promise<void> {
+  try {
+    await act();
+  } catch {}
 }
 
 function isHighSurrogate(unit: number): boolean {

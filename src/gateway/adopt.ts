@@ -5,9 +5,9 @@
 
 import type { Socket } from 'node:net';
 import { EstablishedConnection } from '../connection/established-connection.ts';
-import { readOptions } from '../connection/options.ts';
+import { checkRecord, withPlatform } from '../connection/options.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
-import { ENDPOINT_RULES, type EndpointOptions, EndpointSettings } from '../endpoint/options.ts';
+import { type EndpointOptions, EndpointSettings } from '../endpoint/options.ts';
 import { UsageError } from '../errors.ts';
 import { ReceivedRequest, type Request } from '../handshake/request.ts';
 import { encodeLatin1 } from '../handshake/text.ts';
@@ -18,8 +18,10 @@ import { SocketTransport } from '../transport/node/socket.ts';
 /** What goes over the channel between the processes, with the socket. */
 export interface HandOver {
   readonly type: typeof HAND_OVER;
-  /** Of this client on this channel: to be answered with a {@link Taken} of the same. */
+  /** Of this client on this channel: to be answered with a {@link Receipt} of the same. */
   readonly number: number;
+  /** When the gateway gives it up, by the clock of the machine (`Date.now()`). */
+  readonly deadline: number;
   readonly name: string;
   readonly request: {
     readonly method: string;
@@ -37,15 +39,17 @@ export interface HandOver {
   readonly context?: unknown;
 }
 
-/** What goes back when the client is here. */
-export interface Taken {
-  readonly type: typeof TAKEN;
+/** What goes back. */
+export interface Receipt {
+  readonly type: typeof RECEIPT;
   readonly number: number;
+  /** Null when the client is here; otherwise why it is not. */
+  readonly failure: string | null;
 }
 
 /** The `type` of a {@link HandOver}. */
 export const HAND_OVER = 'sansocket:hand-over';
-const TAKEN = 'sansocket:taken';
+const RECEIPT = 'sansocket:receipt';
 
 /** A client that was handed over. */
 export interface AdoptedPeer {
@@ -68,7 +72,7 @@ export interface HandOverSource {
   on(event: 'message', listener: (message: unknown, handle: unknown) => void): unknown;
   /** Listens no longer. */
   off(event: 'message', listener: (message: unknown, handle: unknown) => void): unknown;
-  /** Answers that a client has been taken. */
+  /** Answers whether a client has been taken. */
   send?(message: unknown, callback: (error: Error | null) => void): unknown;
 }
 
@@ -96,7 +100,7 @@ export function adopt(
       'adopt: this process has no channel to a gateway: make it with child_process.fork()',
     );
   }
-  if (typeof options !== 'object' || options === null) readOptions(ENDPOINT_RULES, options, 'adopt');
+  checkRecord(options, 'adopt');
   for (const name of ['compression', 'extensions', 'plainRequests'] as const) {
     if (options[name] === undefined) continue;
     throw new UsageError(
@@ -104,13 +108,21 @@ export function adopt(
       `adopt: option '${name}' means nothing here: the handshake is the gateway's`,
     );
   }
-  const settings = new EndpointSettings({ ...options, platform: { ...nodePlatform, ...options.platform } }, 'adopt');
+  const settings = new EndpointSettings(
+    { ...options, platform: withPlatform(nodePlatform, options.platform, 'adopt') },
+    'adopt',
+  );
   const take = (message: unknown, handle: unknown): void => {
     if (!isHandOver(message)) return;
-    // A client that left on the way comes without a socket.
-    if (handle === undefined || handle === null) return;
-    source.send?.({ type: TAKEN, number: message.number } satisfies Taken, ignore);
-    begin(message, handle as Socket, handler, settings);
+    const { number, deadline } = message;
+    const socket = (handle ?? null) as Socket | null;
+    // The gateway has given it up, and has said so.
+    const late = Date.now() >= deadline ? 'the process took it too late' : null;
+    // One that was closed on the way comes without a socket.
+    const failure = socket === null ? 'the client has gone' : late;
+    source.send?.({ type: RECEIPT, number, failure } satisfies Receipt, ignore);
+    if (failure !== null) socket?.destroy();
+    else if (socket !== null) begin(message, socket, handler, settings);
   };
   source.on('message', take);
   return () => {
@@ -123,8 +135,8 @@ function isHandOver(message: unknown): message is HandOver {
 }
 
 /** @internal */
-export function isTaken(message: unknown): message is Taken {
-  return (message as Partial<Taken> | null | undefined)?.type === TAKEN;
+export function isReceipt(message: unknown): message is Receipt {
+  return (message as Partial<Receipt> | null | undefined)?.type === RECEIPT;
 }
 
 function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings: EndpointSettings): void {

@@ -173,11 +173,11 @@ export async function dial(
   gone.addEventListener('abort', () => backend?.destroy(), { once: true });
   try {
     for (let pause = SHORTEST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      const left = giveUpAt - nodeClock.now();
       backend = new Backend(open(file === null ? address : { path: file.address }), nodeClock);
       if (gone.aborted) backend.destroy();
       try {
-        await backend.connected(timeout, left);
+        // The last try is at the end of the time, and wants a moment of its own.
+        await backend.connected(timeout, Math.max(1, giveUpAt - nodeClock.now()));
         if (file !== null && !(await file.isSame()))
           throw new BackendError(404, 'it was replaced while it was looked at');
         return backend;
@@ -185,9 +185,10 @@ export async function dial(
         backend.destroy();
         // The queue of a UNIX socket is full: where TCP waits for its turn, the kernel wants to be asked again.
         if (!isQueueFull(error) || gone.aborted) throw error;
-        if (left <= pause) throw tooSlow(timeout, error);
+        const rest = giveUpAt - nodeClock.now();
+        if (rest <= 0) throw tooSlow(timeout, error);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(pause, rest)));
       }
-      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   } finally {
     await file?.release();

@@ -26,7 +26,7 @@ import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
 import type { HandOver } from './adopt.ts';
 import { BackendError, LONGEST_TIMER } from './backend.ts';
 import { clientAddress, clientOf } from './client-address.ts';
-import { asError, type GatewayEmitter, warn } from './events.ts';
+import { applicationFailed, asError, type GatewayEmitter, warn } from './events.ts';
 import type { Front } from './gateway.ts';
 import { readName } from './name-rules.ts';
 import type { GatewaySettings } from './options.ts';
@@ -96,6 +96,8 @@ class Director implements Front {
   private readonly pending: Set<Socket> = new Set();
   private readonly porters: WeakMap<ChildProcess, Porter> = new WeakMap();
   private undoSignal: (() => void) | null = null;
+  /** Clients that were taken so far. */
+  private taken = 0;
 
   constructor(
     settings: GatewaySettings,
@@ -200,7 +202,12 @@ class Director implements Front {
     const deadline = setTimeout(late, Math.min(handshakeTimeout, LONGEST_TIMER));
     const { remotePort = null } = socket;
     const peer: Peer = { remoteAddress: peerAddress, remotePort, secure: false, signal: controller.signal };
-    let decision = await this.decide(request, peer, remoteAddress).catch(failed);
+    const blame = (error: unknown): Decision => {
+      // Who waits for a client that has left may well fail for it.
+      if (!socket.destroyed) applicationFailed(error);
+      return failed(error);
+    };
+    let decision = await this.decide(request, peer, remoteAddress).catch(blame);
     clearTimeout(deadline);
     socket.off('close', gone);
     this.pending.delete(socket);
@@ -212,7 +219,7 @@ class Director implements Front {
       respond(connection, decision);
     } catch (error) {
       // A header or a subprotocol that cannot be sent.
-      decision = failed(error);
+      decision = blame(error);
       respond(connection, decision);
     }
     if ('reason' in decision) {
@@ -225,7 +232,7 @@ class Director implements Front {
     const early = stopReading(socket, head);
     const handed = { name, request: parsed, response, subprotocol, head: early, remoteAddress, context };
     this.porterTo(child).hand(socket, handed, handshakeTimeout, (failure) => {
-      if (failure === null) this.events.emit('open', { name, remoteAddress, context });
+      if (failure === null) this.events.emit('open', { connection: ++this.taken, name, remoteAddress, context });
       else this.refused(request, remoteAddress, { status: 0, reason: failure });
     });
   }

@@ -1,10 +1,13 @@
 /** The events of a gateway, for whoever operates it. What they tell is not for clients: it may hold paths. */
 
 import { show } from '../connection/options.ts';
-import { UsageError } from '../errors.ts';
+import { ApplicationError, UsageError } from '../errors.ts';
+import { nodeEnvironment } from '../transport/node/index.ts';
 
 /** A client and what it reached. */
 export interface GatewayClient<Context = unknown> {
+  /** Which of this gateway's clients it is, counted from 1: the same in all of its events. */
+  readonly connection: number;
   /** The name that its path came to. */
   readonly name: string;
   /** Who it is, behind trusted proxies too; null if that is not known. */
@@ -79,15 +82,20 @@ export class GatewayEmitter {
     for (const listener of this.listeners.get(type) ?? []) {
       try {
         const result = (listener as unknown as GatewayListener<Name>)(event);
-        Promise.resolve(result).catch(warn);
+        Promise.resolve(result).catch(applicationFailed);
       } catch (error) {
-        warn(error);
+        applicationFailed(error);
       }
     }
   }
 }
 
-/** A defect that nobody else hears of. */
+/** A listener or a hook failed. */
+export function applicationFailed(error: unknown): void {
+  nodeEnvironment.warn(new ApplicationError(error));
+}
+
+/** What nobody else hears of. */
 export function warn(error: unknown): void {
   process.emitWarning(asError(error));
 }

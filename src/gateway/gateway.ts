@@ -131,6 +131,8 @@ class Joiner implements Front {
   /** Why requests were refused, for the operator. */
   private readonly reasons: WeakMap<Request, string> = new WeakMap();
   private server: Server | null = null;
+  /** Clients that were joined so far. */
+  private joined = 0;
   private emptied: (() => void) | null = null;
   private closing: Promise<void> | null = null;
 
@@ -236,7 +238,7 @@ class Joiner implements Front {
 
   private join(socket: ServerEndpoint): void {
     const { backend, target, remoteAddress, context } = socket.context as Joined;
-    const client: GatewayClient = { name: target.name, remoteAddress, context };
+    const client: GatewayClient = { connection: ++this.joined, name: target.name, remoteAddress, context };
     const rules = this.settings.rulesFor(target);
     const relay = new Relay(socket, backend, rules, nodeClock, memory, ({ code, reason }, failure) => {
       this.relays.delete(relay);

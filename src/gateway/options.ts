@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { realpathSync, statSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { isSendableCloseCode } from '../codec/close-code.ts';
-import { type Rules, readOptions, show } from '../connection/options.ts';
+import { checkRecord, type Rules, readOptions, show } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
 import { isHostServer } from '../server/attachment.ts';
@@ -173,7 +173,7 @@ export class GatewaySettings {
   constructor(options: GatewayOptions) {
     const own: Record<string, unknown> = {};
     const client: Record<string, unknown> = {};
-    if (typeof options !== 'object' || options === null) readOptions(OWN_RULES, options, WHERE);
+    checkRecord(options, WHERE);
     for (const [name, value] of Object.entries(options)) {
       if (Object.hasOwn(CLIENT_RULES, name)) client[name] = value;
       else own[name] = value;
@@ -310,8 +310,9 @@ function readDocroot(path: string): string {
 
 function readRoute(given: Route, { framing, frameType }: Carriage): RouteTarget {
   const where = `${WHERE}: routes`;
-  const { port: _, ...rest } = given ?? {};
-  readOptions(ROUTE_RULES, given === null || typeof given !== 'object' ? given : rest, where);
+  checkRecord(given, where);
+  const { port: _, ...rest } = given;
+  readOptions(ROUTE_RULES, rest, where);
   if (given.prefix === undefined) refuse("option 'routes': each route needs a 'prefix'");
   const prefix = given.prefix.replace(/^\/|\/$/g, '');
   if (prefix !== '' && !prefix.split('/').every(isSegment)) {

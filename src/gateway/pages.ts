@@ -20,6 +20,8 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** Pages may load what this folder has, and open WebSockets; nothing else. */
 const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors 'none'";
+/** What the system calls it when there is no such page; anything else hides whether there is one. */
+const MISSING: readonly unknown[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EISDIR', 'ENAMETOOLONG'];
 const NOT_FOUND = { status: 404, body: 'there is no page here\n' };
 
 /**
@@ -42,12 +44,17 @@ export function servePages(folder: string): (request: Request) => Promise<PlainA
     if (name === null) return NOT_FOUND;
     const file = join(root, name === '' ? 'index.html' : name);
     const type = TYPES[extname(file)];
-    const real = await realpath(file).catch(() => null);
+    const real = await realpath(file).catch(unlessMissing);
     // What has no type here is no page; what lies elsewhere was not meant to be served.
     if (type === undefined || real === null || !real.startsWith(root + sep)) return NOT_FOUND;
-    const body = await readFile(real).catch(() => null);
+    const body = await readFile(real).catch(unlessMissing);
     if (body === null) return NOT_FOUND;
     const headers = { 'Content-Type': type, 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff' };
     return { status: 200, headers: { ...headers, 'Cache-Control': 'no-cache' }, body };
   };
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): null {
+  if (MISSING.includes(error.code)) return null;
+  throw error;
 }

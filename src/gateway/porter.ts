@@ -5,11 +5,8 @@
 
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { HAND_OVER, type HandOver, isTaken } from './adopt.ts';
+import { HAND_OVER, type HandOver, isReceipt } from './adopt.ts';
 import { LONGEST_TIMER } from './backend.ts';
-
-/** A socket as Node has it inside: sending it takes the handle away. */
-type Carrier = Socket & { readonly _handle?: { close(): void } | null };
 
 /** Called once: with null when the client was taken, or with why it was not. */
 type Settle = (failure: string | null) => void;
@@ -27,29 +24,26 @@ export class Porter {
   }
 
   /** Hands a client over, within `timeout` milliseconds. Its socket is this process's no longer, whatever comes of it. */
-  hand(socket: Socket, handed: Omit<HandOver, 'type' | 'number'>, timeout: number, settled: Settle): void {
+  hand(socket: Socket, handed: Omit<HandOver, 'type' | 'number' | 'deadline'>, timeout: number, settled: Settle): void {
     const { child, under } = this;
     const number = ++last;
-    const handle = (socket as Carrier)._handle;
+    const wait = Math.min(timeout, LONGEST_TIMER);
     const settle = (failure: string | null): void => {
       if (!under.delete(number)) return;
       clearTimeout(timer);
       if (under.size === 0) this.listen('off');
-      if (failure !== null) {
-        socket.destroy();
-        handle?.close();
-      }
+      // What is on its way is a descriptor of its own, and closing ours would leave the client with it: it is told of an end first.
+      if (failure === null) socket.destroy();
+      else socket.destroySoon();
       settled(failure);
     };
-    const timer = setTimeout(
-      () => settle(`the process did not take it within ${timeout} ms`),
-      Math.min(timeout, LONGEST_TIMER),
-    );
+    const timer = setTimeout(() => settle(`the process did not take it within ${timeout} ms`), wait);
     if (under.size === 0) this.listen('on');
     under.set(number, settle);
-    const message: HandOver = { type: HAND_OVER, number, ...handed };
+    const message: HandOver = { type: HAND_OVER, number, deadline: Date.now() + wait, ...handed };
     try {
-      child.send(message, socket, {}, (error) => {
+      // Our descriptor stays open until it is known what came of the other one.
+      child.send(message, socket, { keepOpen: true }, (error) => {
         if (error !== null) settle(error.message);
       });
     } catch (error) {
@@ -65,7 +59,7 @@ export class Porter {
   }
 
   private readonly answered = (message: unknown): void => {
-    if (isTaken(message)) this.under.get(message.number)?.(null);
+    if (isReceipt(message)) this.under.get(message.number)?.(message.failure);
   };
 
   private readonly ended = (): void => {

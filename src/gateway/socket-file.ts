@@ -5,6 +5,7 @@
 
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
+import { BackendError } from './backend.ts';
 
 /** Linux: a descriptor that stands for the file itself; nothing can be read or written by it. Node does not name it. */
 const O_PATH = 0o10000000;
@@ -24,22 +25,28 @@ export interface SocketFile {
   release(): Promise<void>;
 }
 
-/** Looks a path up. */
+/** Looks a path up; rejects with a {@link BackendError} when it cannot. */
 export type Finder = (path: string) => Promise<Found>;
 
 const NOTHING: Found = { kind: 'nothing' };
 const FOLDER: Found = { kind: 'folder' };
+/** What the system calls it when there is no such file; anything else hides whether there is one. */
+const MISSING: readonly unknown[] = ['ENOENT', 'ENOTDIR', 'ELOOP'];
 
 /**
  * Finds a socket and holds it by a descriptor: whoever may write into the folder cannot put another in its place between the look
  * and the connect. Linux only.
  */
 export async function findHeld(path: string): Promise<Found> {
-  const handle = await quietly(open(path, O_PATH | constants.O_NOFOLLOW));
+  const handle = await unlessMissing(open(path, O_PATH | constants.O_NOFOLLOW));
   if (handle === null) return NOTHING;
-  const found = await judge(handle, path).catch(() => NOTHING);
-  if (found.kind !== 'socket') await handle.close();
-  return found;
+  let found: Found | null = null;
+  try {
+    found = await unlessMissing(judge(handle, path));
+  } finally {
+    if (found?.kind !== 'socket') await handle.close();
+  }
+  return found ?? NOTHING;
 }
 
 async function judge(handle: FileHandle, path: string): Promise<Found> {
@@ -74,13 +81,20 @@ export async function findNamed(path: string): Promise<Found> {
 
 /** Null if it is not there, or not under this very name: a link was followed, or letters differ where they do not count. */
 async function look(path: string): Promise<Awaited<ReturnType<typeof lstat>> | null> {
-  const real = await quietly(realpath(path));
-  return real === path ? quietly(lstat(path)) : null;
+  const real = await unlessMissing(realpath(path));
+  return real === path ? unlessMissing(lstat(path)) : null;
 }
 
 /** What this system offers. */
 export const findSocket: Finder = process.platform === 'linux' && existsSync('/proc/self/fd') ? findHeld : findNamed;
 
-function quietly<T>(promise: Promise<T>): Promise<T | null> {
-  return promise.catch(() => null);
+/** Null if there is no such file; rejects with a {@link BackendError} when that cannot be known, as without descriptors. */
+export async function unlessMissing<T>(promise: Promise<T>): Promise<T | null> {
+  try {
+    return await promise;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (MISSING.includes(code)) return null;
+    throw new BackendError(502, code ?? message, error);
+  }
 }

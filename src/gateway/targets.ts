@@ -10,7 +10,7 @@ import { LONGEST_SOCKET_PATH } from '../transport/node/socket-path.ts';
 import { type Address, BackendError } from './backend.ts';
 import { isSegment, type NameRules, readName } from './name-rules.ts';
 import type { FrameType } from './relay.ts';
-import { type Finder, findSocket, type SocketFile } from './socket-file.ts';
+import { type Finder, findSocket, type SocketFile, unlessMissing } from './socket-file.ts';
 import type { Framing } from './stream-framing.ts';
 
 /** How payload lies on a backend's stream, and what it becomes. */
@@ -80,7 +80,7 @@ async function routed(route: RouteTarget, name: string, find: Finder): Promise<T
   const target = { name, address, framing, frameType, subprotocol: null };
   if (!('path' in address)) return { ...target, file: null };
   // The operator may name it through links; what it comes to must be a socket itself.
-  const folder = await realpath(dirname(address.path)).catch(() => null);
+  const folder = await unlessMissing(realpath(dirname(address.path)));
   const found = folder === null ? null : await find(join(folder, basename(address.path)));
   if (found?.kind !== 'socket') throw new BackendError(404, `there is no socket at ${address.path}`);
   return { ...target, file: found.file };

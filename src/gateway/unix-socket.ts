@@ -68,7 +68,7 @@ function bind(server: Server, path: string, mode: number, backlog: number): Prom
 }
 
 /** Removes a socket that nobody listens on; false if it is none, or somebody does. */
-async function removeStale(path: string): Promise<boolean> {
+export async function removeStale(path: string): Promise<boolean> {
   const before = await look(path);
   if (before === null) return true;
   if (!before.isSocket() || (await isLive(path))) return false;

@@ -171,7 +171,7 @@ export function formatExtensions(offers: readonly ExtensionOffer[]): string {
 
 function tokenOf(text: string, what: string): string {
   if (isToken(text)) return text;
-  throw new UsageError('INVALID_ARGUMENT', `${what} must be a token (RFC 9110 5.6.2): ${JSON.stringify(text)}`);
+  throw new UsageError('INVALID_ARGUMENT', `${what} must be a token (RFC 9110 5.6.2): ${JSON.stringify(String(text))}`);
 }
 
 /** What is wrong with a field that a caller wants sent, or `null` if nothing is. */

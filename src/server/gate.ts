@@ -3,7 +3,7 @@
  * the registry. One gate serves all connections of a server.
  */
 
-import { encodeClosePayload } from '../codec/close-payload.ts';
+import { checkClose } from '../codec/close-payload.ts';
 import type { ServerConnection } from '../connection/server-connection.ts';
 import { onAnyEvent } from '../endpoint/any-event.ts';
 import type { Endpoint, Host } from '../endpoint/endpoint.ts';
@@ -365,7 +365,7 @@ export class Gate implements Host {
 
   /** Ends every connection; resolves when there is none left. */
   close({ code = 1001, reason = '', timeout = this.settings.closeTimeout }: CloseServerOptions): Promise<void> {
-    encodeClosePayload(code, reason);
+    checkClose(code, reason);
     if (timeout !== null && (typeof timeout !== 'number' || !(timeout > 0))) {
       throw new UsageError('INVALID_ARGUMENT', 'close: timeout must be a number of milliseconds above 0, or null');
     }

@@ -4,6 +4,17 @@
  * @packageDocumentation
  */
 
+export type {
+  BinaryMessageEvent,
+  FragmentEvent,
+  MessageEvent,
+  OpenEvent,
+  PingEvent,
+  PongEvent,
+  ProgressEvent,
+  TextMessageEvent,
+} from '../connection/events.ts';
+export type { ReadyState } from '../connection/state.ts';
 export type { DebugLevel, DebugOptions, DebugRecord, DebugSink } from '../debug/options.ts';
 export { type AnyEvent, type ErrorEvent, EventNumber } from '../endpoint/any-event.ts';
 export type { Compression } from '../endpoint/compression.ts';

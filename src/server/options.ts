@@ -1,6 +1,6 @@
 /** The options of servers: their rules in one table, and what was read from them. */
 
-import { type Platform, type Rules, readOptions } from '../connection/options.ts';
+import { checkRecord, type Platform, quote, type Rules, readOptions, withPlatform } from '../connection/options.ts';
 import type { DebugLevel, DebugOptions, LineDebug } from '../debug/options.ts';
 import type { AnyEvent } from '../endpoint/any-event.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
@@ -202,7 +202,7 @@ export class ServerSettings {
     where: string,
     platform: { readonly best: Platform; readonly open: Platform },
   ) {
-    if (typeof options !== 'object' || options === null) readOptions(rules, options, where);
+    checkRecord(options, where);
     const given: Record<string, unknown> = { ...options };
     const { paths, allowedOrigins, subprotocols, headers, compression } = given;
     // Their types are several, and checked by their own readers.
@@ -217,7 +217,7 @@ export class ServerSettings {
     const endpoint: Record<string, unknown> = {};
     for (const name of Object.keys(SHARED_RULES)) if (given[name] !== undefined) endpoint[name] = given[name];
     if (compression !== undefined) endpoint['compression'] = compression;
-    endpoint['platform'] = { ...(this.internals ? platform.best : platform.open), ...options.platform };
+    endpoint['platform'] = withPlatform(this.internals ? platform.best : platform.open, options.platform, where);
     this.onRequest = read.onRequest ?? null;
     if (this.onRequest !== null) endpoint['plainRequests'] = 'ask';
     this.endpoint = new EndpointSettings(endpoint as EndpointOptions, where);
@@ -246,7 +246,7 @@ function readPaths(value: unknown, where: string): ReadonlySet<string> | null {
     if (typeof path !== 'string' || !path.startsWith('/') || /[?#]/.test(path)) {
       throw new UsageError(
         'INVALID_OPTION',
-        `${where}: option 'paths': ${JSON.stringify(path)} is no path: it begins with '/' and has no query`,
+        `${where}: option 'paths': ${quote(path)} is no path: it begins with '/' and has no query`,
       );
     }
   }

@@ -4,6 +4,7 @@
  * that are no browsers send none, or whatever they like.
  */
 
+import { quote } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
 
@@ -57,7 +58,7 @@ export function readAllowedOrigins(value: unknown, where: string): ReadonlySet<s
     if (wrong !== '') {
       throw new UsageError(
         'INVALID_OPTION',
-        `${where}: option 'allowedOrigins': ${JSON.stringify(origin)} is not an origin as browsers send it: ${wrong}`,
+        `${where}: option 'allowedOrigins': ${quote(origin)} is not an origin as browsers send it: ${wrong}`,
       );
     }
   }

@@ -3,7 +3,7 @@
  * nothing of what is sent.
  */
 
-import { show } from '../connection/options.ts';
+import { checkOwn, show } from '../connection/options.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
 import { UsageError } from '../errors.ts';
 import type { ServerEndpoint } from './server-endpoint.ts';
@@ -104,14 +104,15 @@ export function targetsOf(value: Target | Iterable<Target>, where: string): Targ
 }
 
 /**
- * For methods: options are an object, and have no others than these.
+ * For methods, and what hooks answer: options are an object, and have no others than these.
  *
- * @throws UsageError naming the one that is unknown
+ * @throws UsageError naming the one that is unknown or inherited
  */
 export function checkOptions(where: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
     throw new UsageError('INVALID_ARGUMENT', `${where}: options must be an object, not ${show(options)}`);
   }
+  checkOwn(options, where);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     throw new UsageError('INVALID_ARGUMENT', `${where}: there is no option '${name}'; known are ${known.join(', ')}`);

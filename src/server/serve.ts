@@ -13,7 +13,7 @@ import { ServerConnection } from '../connection/server-connection.ts';
 import { type FailureError, HandshakeError, TimeoutError, TransportError, UsageError } from '../errors.ts';
 import { nodeEnvironment, nodePlatform, publicPlatform, SocketTransport } from '../transport/node/index.ts';
 import { socketPathFault } from '../transport/node/socket-path.ts';
-import { type ServerTlsOptions, serverTls } from '../transport/node/tls.ts';
+import { ServerTls, type ServerTlsOptions } from '../transport/node/tls.ts';
 import type { Clock, Wakeable } from '../transport/transport.ts';
 import { Gate } from './gate.ts';
 import { listeningUrl } from './listening-url.ts';
@@ -62,7 +62,7 @@ export async function serveAs<Context = unknown>(
   const { signal, tls } = options;
   const where = await readListenOptions(options as ServeOptions, who);
   const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
-  const source = new Listener(gate, tls === undefined ? null : secureServer(tls, who), options as ServeOptions);
+  const source = new Listener(gate, tls === undefined ? null : new ServerTls(tls, who), options as ServeOptions, who);
   signal?.throwIfAborted();
   await source.listen(where);
   const server = new Server<Context>(gate, source);
@@ -76,11 +76,10 @@ export async function serveAs<Context = unknown>(
   return server;
 }
 
-function secureServer(options: ServerTlsOptions, who: string): TlsServer {
-  const tls = serverTls(options, who);
+function secureServer({ secure }: ServerTls, who: string): TlsServer {
   try {
     // The deadline is ours: it runs from accept, and drops the socket, which Node's does not if it is half-open.
-    return createTlsServer({ ...tls, handshakeTimeout: 0x7fff_ffff });
+    return createTlsServer({ ...secure, handshakeTimeout: 0x7fff_ffff });
   } catch (error) {
     throw new UsageError('INVALID_OPTION', `${who}: option 'tls' cannot be used: ${(error as Error).message}`);
   }
@@ -127,23 +126,18 @@ export async function readListenOptions(options: ServeOptions, who: string): Pro
   return { ...where, host, ipv6Only: family === 6 };
 }
 
-/** Another certificate, for connections from now on. @throws UsageError for what cannot be used; all stays as it was then */
-function replaceTls(secure: TlsServer, options: ServerTlsOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new UsageError('INVALID_ARGUMENT', `replaceTls: options must be an object, not ${show(options)}`);
-  }
-  for (const name of ['requestCert', 'rejectUnauthorized'] as const) {
-    if (options[name] === undefined) continue;
-    throw new UsageError('INVALID_OPTION', `replaceTls: '${name}' cannot be changed while the server runs`);
-  }
-  const { requestCert: _, rejectUnauthorized: __, ...tls } = serverTls(options, 'replaceTls');
+/** Other options, for connections from now on. @throws UsageError for what cannot be used; all stays as it was then */
+function replaceTls(server: TlsServer, current: ServerTls, changes: ServerTlsOptions): ServerTls {
+  const next = current.with(changes, 'replaceTls');
   try {
     // What does not fit together is found before anything is replaced.
-    createSecureContext(tls);
+    createSecureContext(next.secure);
   } catch (error) {
     throw new UsageError('INVALID_OPTION', `replaceTls: it cannot be used: ${(error as Error).message}`);
   }
-  secure.setSecureContext(tls);
+  // It keeps nothing by itself: what is absent here is Node's default from now on.
+  server.setSecureContext(next.secure);
+  return next;
 }
 
 /** The listening socket, and what it accepts. */
@@ -159,16 +153,20 @@ class Listener implements Source {
   private where: ReturnType<Source['address']> = null;
   private undoSignal: (() => void) | null = null;
 
-  constructor(gate: Gate, secure: TlsServer | null, options: ServeOptions) {
+  constructor(gate: Gate, tls: ServerTls | null, options: ServeOptions, who: string) {
     this.gate = gate;
     this.clock = gate.environment.clock;
     this.options = options;
     // Half-open: whether the peer's end is also ours is for the engine to say. Without Nagle: a message waits for nobody.
     this.net = createServer({ allowHalfOpen: true, noDelay: true });
-    if (secure === null) {
+    if (tls === null) {
       this.net.on('connection', (socket) => this.admit(socket, this.clock.now()));
     } else {
-      this.replaceTls = (tls) => replaceTls(secure, tls);
+      const secure = secureServer(tls, who);
+      let current = tls;
+      this.replaceTls = (changes) => {
+        current = replaceTls(secure, current, changes);
+      };
       this.net.on('connection', (socket) => this.acceptSecure(socket, secure));
       secure.on('secureConnection', (socket) => this.secured(socket));
       secure.on('tlsClientError', (error, socket) => this.notSecured(error, socket));

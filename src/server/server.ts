@@ -1,7 +1,7 @@
 /** What `serve` and `attach` give their callers: one server, its connections, and its end. */
 
 import type { AddressInfo } from 'node:net';
-import { encodeClosePayload } from '../codec/close-payload.ts';
+import { checkClose } from '../codec/close-payload.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import type { SendResult } from '../endpoint/outbox.ts';
 import type { Bytes } from '../endpoint/payload.ts';
@@ -202,13 +202,15 @@ export class Server<Context = unknown> implements AsyncDisposable {
    * @throws UsageError when the code may not be sent, the reason is longer than 123 bytes, or the target is none
    */
   disconnect(target: Target, code = 1000, reason = ''): Promise<CloseEvent | null> {
-    encodeClosePayload(code, reason);
+    checkClose(code, reason);
     return this.gate.registry.find(target)?.close(code, reason) ?? Promise.resolve(null);
   }
 
   /**
-   * Takes another certificate, key, authorities, ciphers and versions of TLS for the connections from now on; those that are
-   * there keep theirs. Whether clients are asked for a certificate stays as it is.
+   * Takes another certificate and key for the connections from now on; those that are there keep theirs. Authorities, ciphers
+   * and versions of TLS that are named change too. What is not named, or undefined, stays as it was given to `serve`, or here
+   * the last time; of a file, what was read then. Only the passphrase goes with its key. Whether clients are asked for a
+   * certificate, and need a valid one, cannot be changed.
    *
    * @throws UsageError naming what is missing, wrong, cannot be read or does not fit; then everything stays as it was. Also
    *   when the server has no TLS of its own: an `https` server to which it is attached has `setSecureContext`

@@ -1,6 +1,6 @@
 /** Options of the servers and clients on a runtime's own sockets: what is left when dialling and listening are the runtime's. */
 
-import { type Platform, type Rules, readOptions } from '../connection/options.ts';
+import { checkRecord, type Platform, quote, type Rules, readOptions, withPlatform } from '../connection/options.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import type { Listeners } from '../endpoint/events.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
@@ -104,7 +104,7 @@ export class ShellServerSettings {
     const settings = read as unknown as Required<ShellServerOptions>;
     for (const path of settings.paths ?? []) {
       if (typeof path !== 'string' || !path.startsWith('/') || /[?#]/.test(path)) {
-        refuse(where, `option 'paths': ${JSON.stringify(path)} is no path: it begins with '/' and has no query`);
+        refuse(where, `option 'paths': ${quote(path)} is no path: it begins with '/' and has no query`);
       }
     }
     this.endpoint = endpoint;
@@ -133,6 +133,7 @@ export class ShellClientSettings {
     if (settings.signal !== null && typeof settings.signal.addEventListener !== 'function') {
       refuse(where, "option 'signal' must be an AbortSignal");
     }
+    if (settings.on !== null) checkRecord(settings.on, `${where}: on`);
     this.endpoint = endpoint;
     this.subprotocols = readTokens(settings.subprotocols, where);
     this.headers = readHeaders(options.headers, where);
@@ -151,11 +152,13 @@ function split(
   where: string,
   others: readonly string[],
 ): { readonly read: Record<string, unknown>; readonly endpoint: EndpointSettings } {
-  if (typeof options !== 'object' || options === null) readOptions(rules, options, where);
+  checkRecord(options, where);
   const { compression, ...given } = options as Record<string, unknown>;
   for (const name of others) delete given[name];
   const read = readOptions(rules, given, where);
-  const inner: Record<string, unknown> = { platform: { ...platform, ...(given['platform'] as Platform | undefined) } };
+  const inner: Record<string, unknown> = {
+    platform: withPlatform(platform, given['platform'] as Platform | undefined, where),
+  };
   for (const name of Object.keys(shared)) {
     if (name !== 'platform' && given[name] !== undefined) inner[name] = given[name];
   }

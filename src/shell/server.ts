@@ -3,10 +3,10 @@
  * how it listens. (The server for Node has more: addresses, topics, broadcasts, metrics.)
  */
 
-import { encodeClosePayload } from '../codec/close-payload.ts';
+import { checkClose } from '../codec/close-payload.ts';
 import type { Platform } from '../connection/options.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
-import { Endpoint, type Host } from '../endpoint/endpoint.ts';
+import { Endpoint } from '../endpoint/endpoint.ts';
 import type { Environment } from '../endpoint/options.ts';
 import { type FaultCode, rowOf, UsageError } from '../errors.ts';
 import { chooseSubprotocol } from '../handshake/negotiate.ts';
@@ -16,7 +16,7 @@ import type { Transport } from '../transport/transport.ts';
 import { type ShellHandler, type ShellServerOptions, ShellServerSettings, type ShellVerdict } from './options.ts';
 
 /** A server, whatever brings its connections. */
-export class ShellServer implements Host {
+export class ShellServer {
   /** The connections that are open: a live view. Those in a handshake are not in it. */
   readonly connections: ReadonlySet<Endpoint>;
   private readonly settings: ShellServerSettings;
@@ -76,7 +76,7 @@ export class ShellServer implements Host {
    * @throws UsageError when the code may not be sent, or the reason is longer than 123 bytes
    */
   close(code = 1001, reason = ''): Promise<void> {
-    encodeClosePayload(code, reason);
+    checkClose(code, reason);
     this.closing = true;
     const gone = new Promise<void>((resolve) => this.emptied.push(resolve));
     for (const endpoint of [...this.pending, ...this.open]) void endpoint.close(code, reason);
@@ -89,7 +89,7 @@ export class ShellServer implements Host {
     await this.close();
   }
 
-  /** @hidden */
+  /** @internal */
   request(endpoint: Endpoint, request: Request): void {
     const { paths, allowedOrigins, authorize } = this.settings;
     if (paths !== null && !paths.has(request.path)) {
@@ -111,7 +111,7 @@ export class ShellServer implements Host {
     }
   }
 
-  /** @hidden */
+  /** @internal */
   opened(endpoint: Endpoint): void {
     this.pending.delete(endpoint);
     this.open.add(endpoint);
@@ -120,7 +120,7 @@ export class ShellServer implements Host {
     else if (request !== null) this.handle(this.handler, endpoint, request);
   }
 
-  /** @hidden */
+  /** @internal */
   closed(endpoint: Endpoint): void {
     this.pending.delete(endpoint);
     this.open.delete(endpoint);

@@ -11,6 +11,7 @@ export class VirtualClock implements Clock {
   private readonly alarms: Map<Wakeable, number> = new Map();
   private deferred: (() => void)[] = [];
   private yielded: (() => void)[] = [];
+  private holding = 0;
 
   /** `startAt` is the first time it shows, in milliseconds. */
   constructor(startAt = 0) {
@@ -36,6 +37,18 @@ export class VirtualClock implements Clock {
 
   yield<T>(run: (argument: T) => void, argument: T): void {
     this.yielded.push(() => run(argument));
+  }
+
+  hold(): () => void {
+    this.holding++;
+    return () => {
+      this.holding--;
+    };
+  }
+
+  /** How often a process would be kept alive just now, besides by its sockets. */
+  get holds(): number {
+    return this.holding;
   }
 
   /** Wake-ups that are set. */

@@ -7,8 +7,8 @@ import type { Clock, Wakeable } from './transport.ts';
 
 /** The width of a slot in milliseconds: how late a wake-up may be. */
 const SLOT = 20;
-/** The longest delay that the timers of all runtimes take. */
-const LONGEST = 0x7fff_ffff;
+/** The longest delay that the timers of all runtimes take: almost 25 days. */
+export const LONGEST = 0x7fff_ffff;
 
 /** What a runtime lends. */
 export interface Timers {
@@ -20,6 +20,11 @@ export interface Timers {
   readonly defer: <T>(run: (argument: T) => void, argument: T) => void;
   /** Calls `run(argument)` after other pending input and output had a turn. */
   readonly yield: <T>(run: (argument: T) => void, argument: T) => void;
+  /**
+   * Keeps the process alive until the function that it gives is called: for timers of `after` that do not. Default: nothing
+   * does.
+   */
+  readonly hold?: () => () => void;
 }
 
 /**
@@ -41,6 +46,8 @@ export class TimerClock implements Clock {
   private readonly slots: Map<number, Set<Wakeable>> = new Map();
   private disarm: (() => void) | null = null;
   private armed: number = Number.POSITIVE_INFINITY;
+  private holders = 0;
+  private letGo: () => void = nothing;
 
   /** See {@link Timers}. */
   constructor(timers: Timers) {
@@ -57,6 +64,17 @@ export class TimerClock implements Clock {
 
   yield<T>(run: (argument: T) => void, argument: T): void {
     this.timers.yield(run, argument);
+  }
+
+  /** One hold of the process serves all who ask. */
+  hold(): () => void {
+    if (this.holders++ === 0) this.letGo = this.timers.hold?.() ?? nothing;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      if (--this.holders === 0) this.letGo();
+    };
   }
 
   schedule(task: Wakeable, at: number): void {
@@ -112,3 +130,5 @@ export class TimerClock implements Clock {
     }
   }
 }
+
+function nothing(): void {}

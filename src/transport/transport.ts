@@ -74,6 +74,11 @@ export interface Clock {
   defer<T>(run: (argument: T) => void, argument: T): void;
   /** Calls `run(argument)` after other pending input and output had a turn. */
   yield<T>(run: (argument: T) => void, argument: T): void;
+  /**
+   * Keeps the process alive until the function it gives is called: for wake-ups that nothing else lives to see. Not needed
+   * where wake-ups do that by themselves, or where there is no process.
+   */
+  hold?(): () => void;
 }
 
 /** Something a clock can wake. */

@@ -218,6 +218,64 @@ describe('--reconnect', () => {
     expect((await command.interrupt()).code).toBe(130);
   });
 
+  test('before there is a connection: an interrupt ends with 130, and closes nothing', async () => {
+    for (const flags of [['--json'], []]) {
+      const command = new Command(['connect', 'ws://127.0.0.1:1', '-r', ...flags], { input: null });
+      await command.until(/ECONNREFUSED.*again in/);
+      const { code, stdout, stderr } = await command.interrupt();
+      expect(code).toBe(130);
+      expect(stdout + stderr).not.toContain('close');
+      // Standard output is for messages: a pipe is told beside it.
+      if (flags.length === 0) expect([stdout, stderr]).toEqual(['', expect.stringContaining('again in')]);
+    }
+  });
+
+  test.each([[[]], [['-m', 'x']], [['--whole']], [['--once']]])(
+    '--wait counts from the end of the input (%j)',
+    async (flags) => {
+      const { code, stdout, stderr } = await cli([
+        'connect',
+        'ws://127.0.0.1:1',
+        '-r',
+        '-w',
+        '20ms',
+        '--json',
+        ...flags,
+      ]);
+      expect([code, stderr]).toEqual([1, 'error: there was no connection\n']);
+      expect(lines(stdout).map(({ type }) => type)).toEqual(['waiting', 'error']);
+    },
+  );
+
+  test('without --wait what was said waits for a connection, the first or another', async () => {
+    const first = await echoServer();
+    const { port } = first;
+    await first.close();
+    const early = new Command(['connect', first.url, '-r', '-m', 'early']);
+    await early.until('again in');
+    const second = await echoServer({ port: port! });
+    expect(await early.ended).toMatchObject({ code: 0, stdout: 'early\n' });
+    const late = new Command(['connect', first.url, '-r', '--json'], { input: null }).write('one\n');
+    await late.until('"one"');
+    await second.close({ code: 1012 });
+    await late.until('"waiting"');
+    late.write('two\n').end();
+    const third = await echoServer({ port: port! });
+    expect(lines((await late.ended).stdout)).toContainEqual(expect.objectContaining({ type: 'message', data: 'two' }));
+    await third.close();
+  });
+
+  test('what is not sent is told, and is a failure', async () => {
+    const gone = await echoServer();
+    const command = new Command(['connect', gone.url, '-r', '-w', '20ms', '--json'], { input: null });
+    await command.until('"open"');
+    await gone.close();
+    await command.until(/ECONNREFUSED/);
+    const { code, stdout, stderr } = await command.write('a\nb\n').end().ended;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('; 2 messages not sent')]);
+    expect(lines(stdout).at(-1)).toMatchObject({ type: 'close', unsent: 2 });
+  });
+
   test('does not where it would end the same', async () => {
     const strict = await echoServer({ paths: ['/only'] });
     const { code, stderr } = await cli(['connect', strict.url, '--reconnect', '-m', 'x']);

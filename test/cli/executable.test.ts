@@ -1,12 +1,17 @@
 /** The executable itself: real streams, signals and exit codes. Everything else is tested without a process. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { outputOf } from '../../src/cli/io.ts';
+import { connect } from '../../src/client/connect.ts';
 import { acceptKey } from '../../src/handshake/accept-key.ts';
+import { serve } from '../../src/server/serve.ts';
 import { echoServer } from './support.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -49,6 +54,63 @@ test('SIGINT ends a server in order', async () => {
   const { code, stdout, stderr } = await result;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^echo on ws:\/\/127\.0\.0\.1:\d+\n$/);
+});
+
+test.each(['SIGTERM', 'SIGHUP'] as const)('%s ends a server in order, and its socket goes', async (signal) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sansocket-signal-'));
+  const child = start('serve', '--unix', join(directory, 'socket'));
+  const result = ended(child);
+  await once(child.stdout, 'data');
+  const socket = await connect(`ws+unix:${directory}/socket`);
+  child.kill(signal);
+  expect(await socket.closed).toMatchObject({ code: 1001, clean: true });
+  expect((await result).code).toBe(0);
+  expect(existsSync(`${directory}/socket`)).toBe(false);
+  rmSync(directory, { recursive: true });
+});
+
+test.each([
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s: a command that was not done ends with %d, and closes before', async (signal, code) => {
+  const closes: number[] = [];
+  const server = await serve({ port: 0, host: '127.0.0.1' }, (socket) => {
+    socket.on('message', () => void child.kill(signal));
+    socket.on('close', (event) => closes.push(event.code));
+  });
+  const child = start('connect', server.url);
+  child.stdin.write('now\n');
+  expect(await ended(child)).toEqual({ code, stdout: '', stderr: '' });
+  await server.close();
+  expect(closes).toEqual([1000]);
+});
+
+test('a server whose terminal is closed ends in order', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sansocket-hangup-'));
+  const [path, status] = [join(directory, 'socket'), join(directory, 'status')];
+  // `script` is the terminal. A shell gets its signal, as the leader of the session, passes it on, and tells how the server ended.
+  const server = `"${process.execPath}" --import tsx "${MAIN}" serve --unix ${path}`;
+  const line = `trap 'kill -HUP $server' HUP; ${server} & server=$!; wait $server; wait $server; echo $? > ${status}`;
+  const terminal = spawn('script', ['-qfc', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  await once(terminal.stdout, 'data');
+  const sockets = [await connect(`ws+unix:${path}`), await connect(`ws+unix:${path}`)];
+  terminal.kill('SIGKILL');
+  for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 1001, clean: true });
+  await vi.waitFor(() => expect(readFileSync(status, 'utf8')).toBe('129\n'), 10_000);
+  expect(existsSync(path)).toBe(false);
+  rmSync(directory, { recursive: true });
+});
+
+test('a terminal that is gone ends nothing: SIGHUP does', async () => {
+  const stream = Object.assign(new PassThrough({ highWaterMark: 1 }), { isTTY: true, columns: 80 });
+  const output = outputOf(stream as unknown as NodeJS.WriteStream);
+  expect(output.write('more than there is room for')).toBe(false);
+  const waiting = output.drained();
+  // Unless it is taken for what it is, it ends this process.
+  stream.emit('error', Object.assign(new Error('write EIO'), { code: 'EIO' }));
+  await waiting;
+  expect(output.write('nobody reads it')).toBe(true);
 });
 
 test('an output that cannot be written is a failure, in words', async () => {

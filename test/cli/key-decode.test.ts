@@ -111,6 +111,22 @@ describe('decode', () => {
     ]);
   });
 
+  test('--json: a head is what it is in `trace --json`', async () => {
+    const head = 'GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n';
+    const { stdout } = await cli(['decode', '--json'], { input: head });
+    const { type, line, headers, wireSize, ...rest } = JSON.parse(stdout);
+    expect({ type, line, headers, wireSize }).toEqual({
+      type: 'head',
+      line: 'GET /chat HTTP/1.1',
+      headers: [
+        ['Host', 'x'],
+        ['Upgrade', 'websocket'],
+      ],
+      wireSize: head.length,
+    });
+    expect(rest).toEqual({ from: 'client', at: 0 });
+  });
+
   test('reads a head first', async () => {
     const head = 'GET /chat HTTP/1.1\r\nHost: example.test\r\nCookie: a=b\r\n\r\n';
     const { code, stdout } = await cli(['decode'], {

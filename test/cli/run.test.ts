@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type Arguments, closest, parseArguments } from '../../src/cli/arguments.ts';
-import { CommandError } from '../../src/cli/io.ts';
+import { CommandError, Exit, SIGNALS } from '../../src/cli/io.ts';
 import { VERBS } from '../../src/cli/verbs.ts';
 import { cli } from './support.ts';
 
@@ -20,6 +20,13 @@ describe('sansocket', () => {
     const { code, stdout, stderr } = await cli([flag]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const name of names) expect(stdout).toContain(`${name} `);
+  });
+
+  test('the help has every exit code', async () => {
+    const { stdout } = await cli(['--help']);
+    for (const code of [...Object.values(Exit), ...Object.values(SIGNALS)]) {
+      expect(stdout).toMatch(new RegExp(`\\n {2}(\\d+, )*${code}\\b`));
+    }
   });
 
   test('--version shows that of package.json', async () => {
@@ -124,6 +131,8 @@ describe('flags', () => {
     [['--port'], '--port needs a value: --port PORT'],
     [['--port', '--binary'], '--port needs a value'],
     [['-p', '-b'], '-p needs a value'],
+    [['-p', '-8080'], "-p needs a value: -p PORT; if '-8080' is the value, write --port=-8080"],
+    [['--port', '--binary'], "if '--binary' is the value, write --port=--binary"],
     [['--binary=yes'], '--binary takes no value'],
     [['--port=1', '-p', '2'], '-p is given twice'],
     [['--bniary'], "did you mean '--binary'?"],

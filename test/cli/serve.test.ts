@@ -1,5 +1,7 @@
 /** `sansocket serve`: its modes, its log, and its configuration file (seed 107: every key of g2ows.json). */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -98,6 +100,19 @@ describe('modes', () => {
   });
 });
 
+test.each([
+  [`${'a'.repeat(31)}%F0%9D%92%9C`, `${'a'.repeat(31)}𝒜`],
+  ['%F0%9D%92%9C'.repeat(40), '𝒜'.repeat(32)],
+  // Half a pair, written as if it were a letter, and a letter that is cut.
+  ['a%ED%A0%B5b', 'ab'],
+  ['%F0%9D%92', 'guest-1'],
+])('chat: a name is cut between letters (%j)', async (query, name) => {
+  const { command, url } = await start('chat');
+  const { next } = await join_(`${url}/?name=${query}`);
+  expect(await next()).toBe(`text you are ${name}; nobody else is here`);
+  await command.interrupt();
+});
+
 describe('flags', () => {
   test('--json tells of everything that happens', async () => {
     const { command, url } = await start('--json', '--path', '/here', '--subprotocol', 'v1');
@@ -153,6 +168,35 @@ describe('flags', () => {
     expect(url).toMatch(/^wss:/);
     await (await connect(url, { tls: { ca: authority } })).close();
     await command.interrupt();
+  });
+
+  test.each(['serve', 'gateway'])('%s --unix takes the place of a dead server, and of nothing else', async (verb) => {
+    const path = join(directory, `${verb}-left`);
+    const argv = verb === 'serve' ? [verb, '--unix', path] : [verb, '--route', 'a=tcp:127.0.0.1:1', '--unix', path];
+    const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    await once(spawn(process.execPath, ['-e', script], { stdio: 'ignore' }), 'exit');
+    expect(lstatSync(path).isSocket()).toBe(true);
+    const command = new Command(argv, { input: null });
+    await command.until(`on ws+unix:${path}\n`);
+    expect(await cli(argv)).toMatchObject({ code: 1, stderr: expect.stringContaining('EADDRINUSE') });
+    expect((await command.interrupt()).code).toBe(0);
+    writeFileSync(path, 'precious');
+    expect(await cli(argv)).toMatchObject({ code: 1, stderr: expect.stringContaining('EADDRINUSE') });
+    expect(readFileSync(path, 'utf8')).toBe('precious');
+  });
+
+  test.each(['serve', 'gateway'])('%s tells in words of a client that speaks no TLS', async (verb) => {
+    const pair = ['--cert', join(directory, 'cert.pem'), '--key', join(directory, 'key.pem')];
+    const argv = verb === 'serve' ? ['serve'] : ['gateway', '--route', 'a=tcp:127.0.0.1:1'];
+    for (const flags of [[], ['--json']]) {
+      const command = new Command([...argv, '--port', '0', ...pair, ...flags], { input: null });
+      const [, port] = /:(\d+)[^\d]/.exec(await command.until(/wss:.*:\d+[^\d]/))!;
+      await expect(connect(`ws://127.0.0.1:${port}`)).rejects.toThrow();
+      await command.until('refused');
+      const { stdout } = await command.interrupt();
+      expect(stdout).toContain('what came is HTTP without TLS: the URL begins with ws: or http:');
+      expect(stdout).not.toContain('SSL');
+    }
   });
 
   test('what a peer says is printed without what a terminal would obey', async () => {

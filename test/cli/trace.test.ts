@@ -1,11 +1,13 @@
 /** `sansocket trace`: as the client, as a proxy in the middle, and what it prints. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createConnection, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { parseFilter } from '../../src/cli/filter.ts';
 import { rewriteHead } from '../../src/cli/trace-head.ts';
-import { hexRows } from '../../src/cli/trace-printer.ts';
+import { hexRows, type TracePrinter } from '../../src/cli/trace-printer.ts';
+import { TraceProxy } from '../../src/cli/trace-proxy.ts';
 import { connect } from '../../src/client/connect.ts';
 import { parseUrl } from '../../src/client/url.ts';
 import type { FrameRecord, WireRecord } from '../../src/debug/records.ts';
@@ -38,6 +40,16 @@ const json = (text: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('as the client', () => {
+  test('interrupted before there is a connection it was not done', async () => {
+    const server = createServer(() => {});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const command = new Command(['trace', `ws://127.0.0.1:${(server.address() as { port: number }).port}`]);
+    const [peer] = (await once(server, 'connection')) as [Socket];
+    expect((await command.interrupt()).code).toBe(130);
+    peer.destroy();
+    server.close();
+  });
+
   test('prints one line a frame: when, from where, what, how big', async () => {
     const server = await echoServer();
     const command = new Command(['trace', server.url], { input: null }).write('hello\n');
@@ -288,6 +300,86 @@ describe('as a proxy in the middle', () => {
     await other.until('violation REQUEST_LINE_INVALID');
     await other.interrupt();
     await server.close();
+  });
+
+  test('a head that never ends passes when its client has ended', async () => {
+    const got: string[] = [];
+    const server = createServer((socket) => {
+      socket.on('data', (bytes) => got.push(bytes.toString()));
+      socket.on('end', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { command, port } = await start(`ws://127.0.0.1:${(server.address() as { port: number }).port}`);
+    const client = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true });
+    client.end('GET / HTTP/1.1\r\nHost: x\r\n');
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    expect(got.join('')).toBe('GET / HTTP/1.1\r\nHost: x\r\n');
+    client.destroy();
+    await command.interrupt();
+    server.close();
+  });
+
+  test('a connection that could not be accepted is told of, as often as it happens', async () => {
+    const told: unknown[] = [];
+    const printer = { note: (_: number, ...rest: unknown[]) => told.push(rest) } as unknown as TracePrinter;
+    const to = parseUrl('ws://127.0.0.1:1/', (host) => host);
+    const proxy = new TraceProxy({ to, tls: null, listenTls: null, keepHost: false, previewSize: 1 }, printer);
+    await proxy.listen(0, '127.0.0.1');
+    const { server } = proxy as unknown as { server: NetServer };
+    for (let i = 0; i < 2; i++) server.emit('error', new Error('accept EMFILE'));
+    expect(told).toEqual([
+      [0, 'no connection: accept EMFILE', true],
+      [0, 'no connection: accept EMFILE', true],
+    ]);
+    await proxy.close();
+  });
+
+  test('what has been printed waits for room on the other side', async () => {
+    const frames = 8_192;
+    let got = 0;
+    let deaf: Socket | null = null;
+    const server = createServer((socket) => {
+      deaf = socket;
+      socket.once('data', (head) => {
+        socket.pause();
+        const key = /Sec-WebSocket-Key: (\S+)/i.exec(head.toString('latin1'))![1]!;
+        const fields = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}`;
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n\r\n`);
+        socket.on('data', (bytes) => {
+          got += bytes.length;
+        });
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { command, port } = await start(`ws://127.0.0.1:${(server.address() as { port: number }).port}`);
+    const client = createConnection(port, '127.0.0.1').on('error', () => {});
+    client.write(upgradeRequest());
+    await command.until('▼ HTTP/1.1 101');
+    // Small enough that there is a line for every chunk.
+    const frame = new Uint8Array(8 + 4_096);
+    frame.set([0x82, 0xfe, 0x10, 0x00]);
+    const passed = () => command.text.match(/▲ binary/g)?.length ?? 0;
+    client.write(Buffer.concat(new Array<Uint8Array>(frames).fill(frame)));
+    // The output is full after every line, and has room again a moment later: what waits for it is let go each time.
+    let before = -1;
+    for (let idle = 0; idle < 100; idle = passed() === before ? idle + 1 : 0) {
+      before = passed();
+      command.stdout.read();
+      command.stdout.full = true;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    command.stdout.read();
+    // The kernel takes some of it, and the proxy does not take the rest.
+    expect(passed()).toBeGreaterThan(0);
+    expect(passed()).toBeLessThan(frames);
+    deaf!.resume();
+    await vi.waitFor(() => expect(got).toBe(frames * frame.length), 20_000);
+    expect(passed()).toBe(frames);
+    client.destroy();
+    deaf!.destroy();
+    await command.interrupt();
+    server.close();
   });
 
   test('a request may come byte by byte, and frames right behind it', async () => {

@@ -51,6 +51,16 @@ describe('T86: what waits for a connection', () => {
     expect(takeAll(queue)).toEqual([Uint8Array.of(1, 2, 3)]);
   });
 
+  test('keeps its options, wherever they stand, and as they were', () => {
+    const queue = queueOf({});
+    const options = Object.create({ compress: false });
+    const { options: kept } = queue.prepare('a', options);
+    options.binary = true;
+    expect(kept).toEqual({ compress: false });
+    expect(queue.prepare('a', { binary: true, fragmentSize: 2 }).options).toEqual({ binary: true, fragmentSize: 2 });
+    expect(queue.prepare('a', undefined).options).toBeUndefined();
+  });
+
   test('is nothing when the queue is off', () => {
     const queue = queueOf(null);
     expect([queue.enabled, push(queue, ''), queue.length]).toEqual([false, false, 0]);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { EventNumber, type Reconnecting, UsageError } from '../../src/client/index.ts';
+import { type AttemptSink, EventNumber, Reconnecting, TransportError, UsageError } from '../../src/client/index.ts';
 import { Simulation } from './simulation.ts';
 
 let world = new Simulation();
@@ -123,7 +123,24 @@ describe('seed 36: create, start, stop, clear', () => {
     expect(await client.stop()).toBeNull();
     expect(log).toEqual([]);
     expect(() => client.stop(1005)).toThrow(UsageError);
+    expect(() => client.stop(null as never)).toThrow('a close code is a number, not null');
+    expect(() => client.stop('1000' as never)).toThrow(UsageError);
+    expect(() => client.stop(1000, null as never)).toThrow(UsageError);
     expect(() => client.stop(1000, 'x'.repeat(124))).toThrow(UsageError);
+  });
+
+  test('what may not be sent changes nothing: it stays open, and stops when it is told properly', async () => {
+    const { client, log } = watched();
+    void client.start();
+    await world.clock.run(10);
+    expect(() => client.stop(null as never)).toThrow('a close code is a number, not null');
+    expect(() => client.stop(1000, null as never)).toThrow(UsageError);
+    await world.clock.run(10);
+    expect([client.state, client.socket?.readyState]).toEqual(['open', 'open']);
+    const stopped = client.stop(4000, 'enough');
+    await world.clock.run(10);
+    expect(await stopped).toMatchObject({ code: 4000, reason: 'enough', clean: true });
+    expect([client.state, log.filter((line) => line.startsWith('stop'))]).toEqual(['stopped', ['stop null']]);
   });
 
   test('clear forgets the listeners at once, and closes', async () => {
@@ -565,6 +582,67 @@ describe('what interrupts a wait', () => {
     client.unref();
     await world.clock.run(10_000);
     expect([client.state, world.holds]).toEqual(['waiting', 0]);
+  });
+});
+
+describe('an attempt that cannot even be begun', () => {
+  /** A client whose shell throws where it should dial, in those attempts. */
+  function faulty(...attempts: number[]) {
+    const sinks: AttemptSink[] = [];
+    const asked: unknown[] = [];
+    const log: string[] = [];
+    const { shell } = world;
+    const client = new Reconnecting(
+      'ws://a.test/',
+      { reconnect: { retry: (ending) => asked.push(ending) > 0 } },
+      {
+        ...shell,
+        prepare: (url, options) => {
+          const dial = shell.prepare(url, options);
+          return (sink) => {
+            if (!attempts.includes(sinks.push(sink))) return dial(sink);
+            throw new UsageError('INVALID_OPTION', 'not so');
+          };
+        },
+      },
+    );
+    clients.push(client);
+    client.on('error', ({ code, error, waitTime }) => log.push(`error ${code} ${error.cause} ${waitTime}`));
+    client.on('stop', ({ error }) => log.push(`stop ${error?.code}`));
+    return { client, log, sinks, asked };
+  }
+  const told = ['error CONNECT_FAILED UsageError: not so null', 'stop CONNECT_FAILED'];
+
+  test('is a failure that start resolves with, and no other attempt is made', async () => {
+    const { client, log, sinks, asked } = faulty(1);
+    expect(await client.start()).toMatchObject({
+      success: false,
+      waitTime: null,
+      error: { code: 'CONNECT_FAILED', message: expect.stringContaining('not so') },
+    });
+    await world.clock.run(60_000);
+    expect([client.state, sinks.length, asked, log]).toEqual(['stopped', 1, [], told]);
+    // What a shell says of it later is nobody's news.
+    sinks[0]!.failed(new TransportError('CONNECT_FAILED'));
+    expect([client.state, log]).toEqual(['stopped', told]);
+    void client.start();
+    await world.clock.run(10);
+    expect(client.state).toBe('open');
+  });
+
+  test('ends the client when a wait is over, or the network has changed', async () => {
+    for (const when of ['wait', 'network'] as const) {
+      world.treatment = 'down';
+      world.dialTime = when === 'wait' ? 1 : 1_000;
+      const { client, log, sinks } = faulty(2);
+      void client.start();
+      await world.clock.run(10);
+      if (when === 'wait') await world.clock.run(60_000);
+      else client.networkChanged();
+      await world.clock.settle();
+      expect([client.state, sinks.length, world.dialling, world.holds]).toEqual(['stopped', 2, 0, 0]);
+      expect(log.slice(-2)).toEqual(told);
+    }
   });
 });
 

@@ -125,6 +125,30 @@ describe('one client on real sockets', () => {
     }
   });
 
+  test('every attempt asks for what was given at first, whatever became of it', async () => {
+    const asked: unknown[] = [];
+    const server = await serve({ port: 0, host: '127.0.0.1', subprotocols: ['a', 'b'] }, (socket, { headers }) => {
+      asked.push([socket.subprotocol, headers.get('x-a')]);
+      socket.terminate();
+    });
+    closeLater(() => server.close({ timeout: 20 }));
+    const subprotocols = ['a'];
+    const pair: [string, string] = ['x-a', '1'];
+    const headers = [pair];
+    const url = new URL(server.url);
+    const client = new ReconnectingClient(url, { subprotocols, headers, reconnect: { firstWait: 20, maxWait: 20 } });
+    closeLater(() => client.stop());
+    await client.start();
+    subprotocols[0] = 'b';
+    subprotocols.push('not a token');
+    pair[1] = 'two\r\nlines';
+    headers.push(['not a name', '']);
+    url.port = '9';
+    await expect.poll(() => asked.length).toBeGreaterThan(2);
+    expect(asked.slice(0, 3)).toEqual([1, 2, 3].map(() => ['a', '1']));
+    expect([client.url, client.info.url]).toEqual([`${server.url}/`, `${server.url}/`]);
+  });
+
   test('a request that could never be written is refused when it is created', () => {
     expect(() => new ReconnectingClient('ws://a.test', { headers: { 'Sec-WebSocket-Key': 'x' } })).toThrow('handshake');
     expect(() => new ReconnectingClient('ftp://a.test')).toThrow('scheme');

@@ -9,6 +9,7 @@ import { ServerConnection } from '../../src/connection/server-connection.ts';
 import { Endpoint } from '../../src/endpoint/endpoint.ts';
 import { EndpointSettings } from '../../src/endpoint/options.ts';
 import { type LinkOptions, type MemoryLink, memoryLink, VirtualClock } from '../../src/transport/memory.ts';
+import type { Clock } from '../../src/transport/transport.ts';
 import { seededNumbers, seededRandom } from '../support/random.ts';
 
 /** How the server treats who comes: the handshake succeeds, is refused with a status, or there is nobody. */
@@ -36,8 +37,6 @@ export class Simulation {
   link: LinkOptions = {};
   /** Attempts under way that were neither answered nor abandoned. */
   dialling = 0;
-  /** Holds on the process. */
-  holds = 0;
   wallClock = 1_700_000_000_000;
   random: () => number;
   onLine: (line: Line) => void = () => {};
@@ -46,6 +45,11 @@ export class Simulation {
 
   constructor(seed = 1) {
     this.random = seededNumbers(seed);
+  }
+
+  /** Holds on the process of the clients. */
+  get holds(): number {
+    return this.clock.holds;
   }
 
   get shell(): ClientShell {
@@ -98,10 +102,6 @@ export class Simulation {
           };
         };
       },
-      hold: () => {
-        this.holds++;
-        return () => this.holds--;
-      },
     };
   }
 
@@ -119,7 +119,9 @@ export class Simulation {
   private serve(link: MemoryLink, client: Endpoint): void {
     const settings = new EndpointSettings({}, 'server');
     const accepting = new ServerConnection(settings.connection, this.clock.now());
-    const environment = { clock: this.clock, warn: () => {} };
+    // The same clock, in another process: what keeps that one alive is not counted.
+    const clock: Clock = Object.create(this.clock, { hold: { value: undefined } });
+    const environment = { clock, warn: () => {} };
     const server: Endpoint = new Endpoint(accepting, link.left, settings, environment, {
       request: () => {
         const { treatment } = this;

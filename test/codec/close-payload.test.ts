@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { CloseCode, isReceivableCloseCode, isSendableCloseCode } from '../../src/codec/close-code.ts';
-import { encodeClosePayload, parseClosePayload } from '../../src/codec/close-payload.ts';
+import { checkClose, encodeClosePayload, parseClosePayload } from '../../src/codec/close-payload.ts';
 import { UsageError } from '../../src/errors.ts';
 
 function parse(...bytes: number[]): ReturnType<typeof parseClosePayload> {
@@ -118,6 +118,17 @@ describe('encodeClosePayload', () => {
     expect(() => encodeClosePayload(code, reason)).toThrow(UsageError);
     expect(() => encodeClosePayload(code, reason)).toThrow(text);
   });
+});
+
+test('callers who close name a code: null is for the engine alone', () => {
+  expect(checkClose(1000, 'bye')).toBeUndefined();
+  for (const code of [null, undefined, '1000', 1000n, Symbol('x'), Object.create(null)] as never[]) {
+    expect(() => checkClose(code, '')).toThrow(UsageError);
+    expect(() => checkClose(code, '')).toThrow('a close code is a number, not ');
+  }
+  expect(() => checkClose(1005, '')).toThrow('1005');
+  expect(() => checkClose(1000, null as never)).toThrow('not a string');
+  expect(() => checkClose(1000, 'x'.repeat(124))).toThrow('123');
 });
 
 test('a reason is measured in octets of UTF-8, not in characters', () => {

@@ -1,12 +1,16 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { answer, type Methods } from '../../src/gateway/backends/json-rpc.ts';
 import { JsonSplitter } from '../../src/gateway/backends/json-splitter.ts';
 import { type BackendOptions, startBackend } from '../../src/gateway/backends/start.ts';
 import { cleanUp, folder, gateway, readAll } from './support.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 const failures: unknown[] = [];
 const DEFAULTS: Omit<BackendOptions, 'kind' | 'folder'> = {
@@ -81,6 +85,18 @@ describe('row 103: echo', () => {
     await running.close();
     expect(existsSync(running.path)).toBe(false);
   });
+
+  test('a folder that cannot be made is a failure, and no loop', () => {
+    // In a process of its own: the loop would let no timer run.
+    const argv = ['--import', 'tsx', 'src/cli/main.ts', 'backend', 'echo', '-R', '/proc/none/such'];
+    const { status, stderr } = spawnSync(process.execPath, argv, {
+      cwd: ROOT,
+      encoding: 'utf8',
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+    });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^error: E[A-Z]+: .*mkdir '\/proc\/none'/)]);
+  }, 40_000);
 
   test.each(['../x', 'a/b', '', '..'])('the name %j is refused', async (name) => {
     await expect(start('echo', { name })).rejects.toThrow(/cannot be the name/);

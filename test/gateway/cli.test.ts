@@ -56,8 +56,8 @@ describe('row 106: sansocket gateway', () => {
     await command.until(/refused 404 \/none 127\.0\.0\.1: there is no socket/);
     const { code, stdout } = await command.interrupt();
     expect(code).toBe(0);
-    expect(stdout).toContain('open    echo 127.0.0.1\n');
-    expect(stdout).toContain('closed  u/any 127.0.0.1 1000\n');
+    expect(stdout).toContain('#1 open   echo 127.0.0.1\n');
+    expect(stdout).toContain('#3 closed u/any 127.0.0.1 1000\n');
     expect(stdout).toContain('refused 403 /secret 127.0.0.1: the rules deny it\n');
   });
 
@@ -69,7 +69,7 @@ describe('row 106: sansocket gateway', () => {
     const socket = await connect(`${said[1]}/mute`);
     for (let i = 0; i < 32; i++) socket.send(new Uint8Array(65_536));
     expect(await socket.closed).toMatchObject({ code: 1011 });
-    await command.until('closed  mute 127.0.0.1 1011 "the backend takes nothing": it took nothing for 100 ms\n');
+    await command.until('#1 closed mute 127.0.0.1 1011 "the backend takes nothing": it took nothing for 100 ms\n');
   });
 
   test('--json: one line for everything that happens', async () => {
@@ -83,8 +83,14 @@ describe('row 106: sansocket gateway', () => {
     const lines = stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { type: string });
-    expect(lines.map(({ type }) => type)).toEqual(['listening', 'open', 'close', 'refused']);
+      .map((line) => JSON.parse(line) as { type: string; connection?: number });
+    const told = lines.map(({ type, connection }) => [type, connection]);
+    expect(told).toEqual([
+      ['listening', undefined],
+      ['open', 1],
+      ['close', 1],
+      ['refused', undefined],
+    ]);
   });
 
   test('--compression: agreed on with clients that offer it', async () => {

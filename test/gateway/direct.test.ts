@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer as createHttp, type Server as HttpServer } from 'node:http';
 import { createServer as createHttps } from 'node:https';
+import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
@@ -10,7 +12,7 @@ import type { UpgradeServer } from '../../src/server/upgrade.ts';
 import { local } from '../support/certificates.ts';
 import { frame } from '../support/frames.ts';
 import { RawPeer, upgradeRequest } from '../support/sockets.ts';
-import { ask, cleanUp, gateway, refused } from './support.ts';
+import { ask, cleanUp, folder, gateway, refused } from './support.ts';
 
 async function worker(): Promise<ChildProcess> {
   const file = fileURLToPath(new URL('adopting.child.ts', import.meta.url));
@@ -36,7 +38,7 @@ describe('row 99: direct mode', () => {
     const greeting = { name: 'chat', target: '/chat?room=1', remoteAddress: '127.0.0.1', subprotocol: 'v2' };
     expect(JSON.parse((await next()) as string)).toEqual(greeting);
     expect(socket.subprotocol).toBe('v2');
-    expect(await opened).toEqual({ name: 'chat', remoteAddress: '127.0.0.1' });
+    expect(await opened).toEqual({ connection: 1, name: 'chat', remoteAddress: '127.0.0.1' });
     socket.send('hello');
     expect(await next()).toBe('hello');
     const big = new Uint8Array(5_000_000).fill(7);
@@ -142,8 +144,11 @@ describe('row 99: direct mode', () => {
     const { running } = await directed(options);
     const heard: GatewayEvents['refused'][] = [];
     running.on('refused', (event) => heard.push(event));
+    const warned = once(process, 'warning');
     expect(await refused(running.port!, '/chat', { 'Sec-WebSocket-Protocol': 'v1' })).toBe(500);
     expect(heard).toMatchObject([{ status: 500, reason: expect.stringMatching(reason) }]);
+    // With the line that failed.
+    expect(await warned).toMatchObject([{ name: 'ApplicationError', detail: expect.stringMatching(/.+/) }]);
   });
 
   test('a process that dies takes those along that were on their way to it', async () => {
@@ -172,14 +177,55 @@ describe('row 99: direct mode', () => {
     first.write(upgradeRequest('/chat'));
     await vi.waitFor(() => expect(child.listenerCount('message')).toBe(1));
     second.write(upgradeRequest('/chat'));
-    await second.closed;
+    // Both hear of it, though the process still has its descriptor of the first.
+    await Promise.all([first.closed, second.closed]);
     await vi.waitFor(() => expect(events).toHaveLength(2));
     expect(new Set(events)).toEqual(new Set(['refused 0 the process did not take it within 300 ms']));
     // Whoever comes when it goes on is served.
     child.kill('SIGCONT');
     const socket = await connect(`${running.url}/chat`);
     await socket.close();
+    expect(events).toHaveLength(3);
     expect(events.at(-1)).toBe('open chat');
+  });
+
+  test('a process that gets a client and never takes it: the client is dropped', async () => {
+    const file = `${folder()}/deaf.cjs`;
+    writeFileSync(file, "process.on('message', () => {}); process.send('ready')");
+    const child = fork(file);
+    cleanUp(() => child.kill('SIGKILL'));
+    await once(child, 'message');
+    const running = await gateway({ mode: 'direct', processes: { chat: child }, handshakeTimeout: 200 });
+    const told = new Promise((resolve) => running.on('refused', resolve));
+    const peer = await RawPeer.to(running.port!);
+    peer.write(upgradeRequest('/chat'));
+    await peer.closed;
+    expect(peer.received).toBe('');
+    expect(await told).toMatchObject({ status: 0, reason: 'the process did not take it within 200 ms' });
+  });
+
+  test('a client that is closed before it has left for the process: the process says so', async () => {
+    const http = createHttp().listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    cleanUp(() => http.close());
+    const { child, running } = await directed({ server: http });
+    const events: string[] = [];
+    running.on('refused', ({ status, reason }) => events.push(`refused ${status} ${reason}`));
+    running.on('open', ({ connection }) => events.push(`open ${connection}`));
+    const sockets: Socket[] = [];
+    http.on('connection', (socket) => sockets.push(socket));
+    child.kill('SIGSTOP');
+    const [first, second] = [await RawPeer.to(running.port!), await RawPeer.to(running.port!)];
+    first.write(upgradeRequest('/chat'));
+    await vi.waitFor(() => expect(child.listenerCount('message')).toBe(1));
+    second.write(upgradeRequest('/chat'));
+    const send = vi.spyOn(child, 'send');
+    await vi.waitFor(() => expect(send).toHaveBeenCalled());
+    sockets[1]!.destroy();
+    child.kill('SIGCONT');
+    await second.closed;
+    await first.until('"name":"chat"');
+    await vi.waitFor(() => expect(events).toEqual(['open 1', 'refused 0 the client has gone']));
     first.reset();
   });
 
@@ -301,6 +347,29 @@ describe('row 99: direct mode', () => {
     const undo = adopt(() => {}, {}, source);
     for (const message of [null, undefined, 5, 'x', {}, { type: 'other' }, { type: 'sansocket:hand-over' }])
       heard(message, undefined);
+    undo();
+  });
+
+  test('adopt answers for each client, and takes none that the gateway has given up', () => {
+    const answers: unknown[] = [];
+    let hand: (message: unknown, handle: unknown) => void = () => {};
+    const source = {
+      on(_: string, listener: typeof hand) {
+        hand = listener;
+      },
+      off() {},
+      send: (message: unknown) => answers.push(message),
+    };
+    const undo = adopt(() => expect.unreachable(), {}, source);
+    const socket = new Socket();
+    hand({ type: 'sansocket:hand-over', number: 1, deadline: Date.now() + 60_000 }, undefined);
+    hand({ type: 'sansocket:hand-over', number: 2, deadline: Date.now() - 1 }, socket);
+    const type = 'sansocket:receipt';
+    expect(answers).toEqual([
+      { type, number: 1, failure: 'the client has gone' },
+      { type, number: 2, failure: 'the process took it too late' },
+    ]);
+    expect(socket.destroyed).toBe(true);
     undo();
   });
 

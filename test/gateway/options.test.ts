@@ -120,7 +120,7 @@ describe('what authorize gives a client along', () => {
     }
     await socket.close(3000, 'bye');
     expect(await closed).toEqual({
-      ...{ name: 'echo', remoteAddress: '127.0.0.1', code: 3000, reason: 'bye', failure: null },
+      ...{ connection: 1, name: 'echo', remoteAddress: '127.0.0.1', code: 3000, reason: 'bye', failure: null },
       context: { user: 'ada' },
     });
     expect(told).toEqual([['open', 'echo', 'ada']]);

@@ -678,9 +678,9 @@ describe('row 102: idle clients', () => {
 });
 
 describe('listeners of the operator', () => {
-  test('one that throws is a warning, and nothing else', async () => {
-    const warnings: string[] = [];
-    const listen = (warning: Error) => void warnings.push(warning.message);
+  test('one that throws is a warning that says where, and nothing else', async () => {
+    const warnings: { message: string; detail?: string }[] = [];
+    const listen = (warning: Error) => void warnings.push(warning);
     process.on('warning', listen);
     cleanUp(() => process.off('warning', listen));
     const { open, gateway: running } = await joined(echo);
@@ -695,7 +695,13 @@ describe('listeners of the operator', () => {
     const socket = await open();
     socket.send('still works');
     await socket.close();
-    await vi.waitFor(() => expect(warnings).toEqual(['thrown by a listener', 'rejected by a listener']));
+    await vi.waitFor(() => expect(warnings).toHaveLength(2));
+    for (const [i, what] of ['thrown by a listener', 'rejected by a listener'].entries()) {
+      expect(warnings[i]).toMatchObject({
+        message: `the application failed: ${what}`,
+        detail: expect.stringMatching(new RegExp(`^Error: ${what}\n +at .*relay\\.test\\.ts:\\d+`)),
+      });
+    }
     expect(() => running.on('nothing' as never, () => {})).toThrow(/no event 'nothing'/);
     expect(() => running.on('open', null as never)).toThrow(/function/);
   });

@@ -3,15 +3,19 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { dial } from '../../src/gateway/backend.ts';
 import { createGateway, type GatewayEvents, type GatewayOptions } from '../../src/gateway/index.ts';
+import { NameRules } from '../../src/gateway/name-rules.ts';
 import { findHeld, findNamed } from '../../src/gateway/socket-file.ts';
+import { findTarget } from '../../src/gateway/targets.ts';
 import type { UpgradeServer } from '../../src/server/upgrade.ts';
+import { nodeClock } from '../../src/transport/node/clock.ts';
 import { authority, local } from '../support/certificates.ts';
 import { RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
-import { ask, backend, cleanUp, echo, folder, gateway, refused } from './support.ts';
+import { ask, backend, cleanUp, echo, folder, gateway, readAll, refused } from './support.ts';
 
 const ENCODED = [
   ...[
@@ -128,6 +132,38 @@ describe('row 94, T64: nothing of a request leads out of the docroot', () => {
     const reached = await dial({ path: '' }, found.file, 1_000, NEVER);
     reached.destroy();
   });
+
+  test.each([
+    ['held by a descriptor', findHeld],
+    ['looked up by name', findNamed],
+  ])('T67: %s, what cannot be looked up is no 404: the operator is told why', async (_, find) => {
+    const { docroot } = await trap();
+    const long = 'a'.repeat(300);
+    const why = { status: 502, message: 'ENAMETOOLONG' };
+    await expect(find(`${docroot}/${long}`)).rejects.toMatchObject(why);
+    const carriage = { framing: 'chunk', frameType: 'text' } as const;
+    const route = { prefix: '', address: { path: `${docroot}/${long}/socket` }, ...carriage };
+    const names = {
+      routes: [route],
+      docroot: null,
+      rules: new NameRules('*', [], 'deny-first', 'test'),
+      protocolAsName: false,
+      ...carriage,
+    };
+    await expect(findTarget(names, '/any', [], find)).rejects.toMatchObject(why);
+  });
+
+  test.skipIf(process.platform === 'win32')(
+    'a gateway without descriptors: 502, a page 500, and nothing is 404',
+    async () => {
+      const script = fileURLToPath(new URL('./descriptors.child.ts', import.meta.url));
+      const command = `ulimit -n 64 && exec "${process.execPath}" --import tsx "${script}"`;
+      const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'inherit'] });
+      cleanUp(() => child.kill('SIGKILL'));
+      const printed = await readAll(child.stdout as unknown as Socket);
+      expect(JSON.parse(printed.toString())).toEqual({ without: [502, 'EMFILE', 500], withSome: [101, 200] });
+    },
+  );
 
   test.runIf(process.platform === 'linux')(
     'T67: what is put in its place after the look is not connected to',
@@ -325,6 +361,30 @@ describe('what is answered', () => {
     const { port } = await gateway({ docroot, connectTimeout: 100 });
     expect(await refused(port!, '/busy')).toBe(504);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'a UNIX socket whose queue is full is asked to the end of the time',
+    async () => {
+      const { docroot } = await crowded();
+      let now = 0;
+      const later = setTimeout;
+      // Each timer moves the clock by what was asked for, and takes no longer than a try.
+      const moving = ((act: () => void, delay = 0) =>
+        later(() => {
+          now += delay;
+          act();
+        }, 20)) as typeof setTimeout;
+      const spies = [
+        vi.spyOn(nodeClock, 'now').mockImplementation(() => now),
+        vi.spyOn(globalThis, 'setTimeout').mockImplementation(moving),
+      ];
+      cleanUp(() => {
+        for (const spy of spies) spy.mockRestore();
+      });
+      await expect(dial({ path: `${docroot}/busy` }, null, 700, NEVER)).rejects.toMatchObject({ status: 504 });
+      expect(now).toBe(700);
+    },
+  );
 
   test.runIf(process.platform === 'linux')('a UNIX socket whose queue was full: its clients waited', async () => {
     const { docroot, child } = await crowded();

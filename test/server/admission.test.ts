@@ -121,6 +121,25 @@ describe('row 20: authorize', () => {
     expect(contexts).toEqual([undefined, undefined, undefined, { user: 'ada' }]);
   });
 
+  test('a no that stands where it is not read is answered with 500, and lets nobody in', async () => {
+    class Denied {
+      get allow() {
+        return false;
+      }
+    }
+    class Later {
+      get status() {
+        return 401;
+      }
+    }
+    const answers: unknown[] = [new Denied(), new Later(), new Map([['status', 401]]), new Error('no'), new Date(0)];
+    const onListenerError = vi.fn();
+    const server = await start({ authorize: () => answers.shift() as Verdict, onListenerError });
+    while (answers.length > 0) expect((await refusal(server.url)).status).toBe(500);
+    const told = onListenerError.mock.calls.map(([error]) => (error as Error).message.split(':')[1]);
+    expect(told).toEqual(['allow', 'status', 'get', 'name', 'toString'].map((name) => ` '${name}' is inherited`));
+  });
+
   test('knows the peer', async () => {
     const peers: Peer[] = [];
     const server = await start({

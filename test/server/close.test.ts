@@ -67,6 +67,9 @@ describe('T83, row 54: close()', () => {
     expect(() => server.close({ code: 1006 })).toThrow('1006');
     expect(() => server.close({ reason: 'x'.repeat(124) })).toThrow('123');
     expect(() => server.close({ timeout: 0 })).toThrow('timeout');
+    expect(() => server.close({ code: null as never })).toThrow('a close code is a number, not null');
+    expect(() => server.close({ code: '1000' as never })).toThrow('a close code is a number, not string');
+    expect(() => server.close({ reason: null as never })).toThrow('reason');
     await (await connect(server.url)).terminate();
     await server[Symbol.asyncDispose]();
   });

@@ -143,6 +143,23 @@ describe('options', () => {
     expect((failed as Error).message).toContain(name);
   });
 
+  test('what cannot even be written as JSON is named all the same', async () => {
+    const circle: unknown[] = [];
+    circle.push(circle);
+    for (const [each, shown] of [
+      [circle, 'an array'],
+      [10n, '10'],
+      [Symbol('x'), 'Symbol(x)'],
+      [null, 'null'],
+    ]) {
+      const paths = serve({ port: 0, paths: [each] } as never);
+      await expect(paths).rejects.toThrow(`serve: option 'paths': ${String(shown)} is no path`);
+      const origins = serve({ port: 0, allowedOrigins: [each] } as never);
+      await expect(origins).rejects.toThrow(`serve: option 'allowedOrigins': ${String(shown)} is not an origin`);
+      await expect(origins).rejects.toBeInstanceOf(UsageError);
+    }
+  });
+
   test('a signal closes the server; one that is aborted opens none', async () => {
     const controller = new AbortController();
     const server = await start({ port: 0, signal: controller.signal });

@@ -208,6 +208,7 @@ describe('seed 60: closing one', () => {
     const { here } = await world.guest();
     for (const target of [here.number, 99]) {
       expect(() => world.server.disconnect(target, 1005)).toThrow('1005');
+      expect(() => world.server.disconnect(target, null as never)).toThrow('a number, not null');
       expect(() => world.server.disconnect(target, 1000, 'x'.repeat(124))).toThrow('123');
     }
     expect(() => world.server.disconnect(null as never)).toThrow('named by');

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -88,6 +88,100 @@ describe('row 87: client certificates', () => {
     await open(await start({ ...local, requestCert: true, ca: 'NONE' }));
     await open(await start({ ...local, ca: authority, rejectUnauthorized: false }));
     await open(await start({ ...local, ca: authority, requestCert: false }));
+  });
+});
+
+describe('replaceTls keeps what it is not given', () => {
+  const bothWays = async (server: Server) => {
+    await open(server, client);
+    // In TLS 1.3 our end is open before the other has looked at the certificate, or missed it.
+    await expect(connect(server.url, { tls: { ca: authority } })).rejects.toMatchObject({ name: 'TransportError' });
+  };
+
+  test('the authorities that clients must lead to, time after time', async () => {
+    const server = await start({ ...local, ca: authority });
+    await bothWays(server);
+    server.replaceTls({ ...local });
+    await bothWays(server);
+    server.replaceTls({ ...local, ca: undefined } as never);
+    await bothWays(server);
+    // Others are named: ours are none of them.
+    server.replaceTls({ ...local, ca: other.cert });
+    await expect(open(server, client)).rejects.toMatchObject({ name: 'TransportError' });
+    server.replaceTls({ ...local });
+    await expect(open(server, client)).rejects.toMatchObject({ name: 'TransportError' });
+    server.replaceTls({ ...local, ca: [other.cert, authority] });
+    await bothWays(server);
+  });
+
+  test('as they were read: their file may be gone, or out of reach', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'sansocket-tls-')), 'ca.pem');
+    writeFileSync(path, authority);
+    const server = await start({ ...local, ca: [path] });
+    rmSync(path);
+    server.replaceTls(local);
+    await bothWays(server);
+  });
+
+  test('the versions and ciphers', async () => {
+    const server = await start({ ...local, minVersion: 'TLSv1.3' });
+    const agreed = (limits: object) =>
+      new Promise<string | null>((resolve) => {
+        const socket = connectTls({ port: server.port!, host: '127.0.0.1', rejectUnauthorized: false, ...limits });
+        socket.on('secureConnect', () => {
+          resolve(`${socket.getProtocol()} ${socket.getCipher().name}`);
+          socket.destroy();
+        });
+        socket.on('error', () => resolve(null));
+      });
+    const old = { maxVersion: 'TLSv1.2' };
+    expect(await agreed(old)).toBeNull();
+    server.replaceTls(local);
+    expect(await agreed(old)).toBeNull();
+    expect(() => server.replaceTls({ ...local, maxVersion: 'TLSv1.2' })).toThrow("'tls.minVersion' is above");
+    const ciphers = 'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384';
+    server.replaceTls({ ...local, minVersion: 'TLSv1.2', ciphers });
+    server.replaceTls(local);
+    expect(await agreed(old)).toMatch(/^TLSv1.2 ECDHE-(RSA|ECDSA)-AES256-GCM-SHA384$/);
+    expect(await agreed({ ...old, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256' })).toBeNull();
+  });
+
+  test('but not the passphrase, which belongs to its key', async () => {
+    const server = await start({ cert: local.cert, key: encryptedKey, passphrase: 'secret' });
+    expect(() => server.replaceTls({ cert: local.cert, key: encryptedKey })).toThrow('cannot be used');
+    server.replaceTls({ cert: local.cert, key: encryptedKey, passphrase: 'secret' });
+    server.replaceTls(local);
+    await open(server);
+  });
+
+  test('whether clients are asked, and turned away, cannot change, and no ca may bring it about', async () => {
+    const asking = await start({ ...local, ca: authority });
+    const asked = 'while the server runs';
+    expect(() => asking.replaceTls({ ...local, ca: 'SYSTEM' })).toThrow(`'ca' cannot change 'requestCert' ${asked}`);
+    expect(() => asking.replaceTls({ ...local, ca: 'NONE' })).toThrow(asked);
+    expect(() => asking.replaceTls({ ...local, requestCert: false })).toThrow(
+      `'requestCert' cannot be changed ${asked}`,
+    );
+    expect(() => asking.replaceTls({ ...local, rejectUnauthorized: false })).toThrow("'rejectUnauthorized'");
+    await bothWays(asking);
+    // To say it again is no change.
+    asking.replaceTls({ ...local, ca: authority, requestCert: true, rejectUnauthorized: true });
+    await bothWays(asking);
+
+    const silent = await start(local);
+    expect(() => silent.replaceTls({ ...local, ca: authority })).toThrow(`'ca' cannot change 'requestCert' ${asked}`);
+    const lenient = await start({ ...local, ca: 'NONE', requestCert: true });
+    expect(() => lenient.replaceTls({ ...local, ca: authority })).toThrow("'ca' cannot change 'rejectUnauthorized'");
+    for (const server of [silent, lenient]) await open(server);
+  });
+
+  test('what is no option, or not its own, changes nothing', async () => {
+    const server = await start({ ...local, ca: authority });
+    expect(() => server.replaceTls({ ...local, caa: authority } as never)).toThrow("'caa'");
+    expect(() => server.replaceTls({ ...local, ca: null } as never)).toThrow("'tls.ca'");
+    expect(() => server.replaceTls(Object.create(local))).toThrow("'cert' is inherited");
+    expect(() => server.replaceTls({ cert: local.cert } as never)).toThrow("'tls.key'");
+    await bothWays(server);
   });
 });
 

@@ -3,7 +3,12 @@ import { expect, test } from 'vitest';
 import type { Endpoint } from '../../src/endpoint/endpoint.ts';
 import { HandshakeError, TimeoutError, TransportError, UsageError } from '../../src/errors.ts';
 import { openClient } from '../../src/shell/client.ts';
-import { type ShellClientOptions, ShellClientSettings, type ShellServerOptions } from '../../src/shell/options.ts';
+import {
+  type ShellClientOptions,
+  ShellClientSettings,
+  type ShellServerOptions,
+  ShellServerSettings,
+} from '../../src/shell/options.ts';
 import { ShellServer } from '../../src/shell/server.ts';
 import { memoryLink, VirtualClock } from '../../src/transport/memory.ts';
 
@@ -122,6 +127,18 @@ test.each([
   const make = () => new ShellServer(options as never, undefined, environment, platform, 'serve');
   expect(make).toThrow(UsageError);
   expect(make).toThrow(name);
+});
+
+test('paths and close codes that are none are named, whatever they are, and the server lives', async () => {
+  for (const path of [10n, [{}], Symbol('x'), null]) {
+    const make = () => new ShellServerSettings({ paths: [path as never] }, platform, 'serve');
+    expect(make).toThrow(UsageError);
+    expect(make).toThrow('is no path');
+  }
+  const { server, dial, sockets } = running();
+  expect(() => server.close(null as never)).toThrow('a close code is a number, not null');
+  await dial();
+  expect(sockets.length).toBe(1);
 });
 
 test('a signal that is none is named', async () => {

@@ -1,6 +1,9 @@
 /** The clock of one timer, over timers that the test turns by hand. */
 import { describe, expect, it } from 'vitest';
+import { nodeClock } from '../../src/transport/node/clock.ts';
 import { TimerClock } from '../../src/transport/timer-clock.ts';
+import type { Clock } from '../../src/transport/transport.ts';
+import { webEnvironment } from '../../src/transport/web/index.ts';
 
 /** Timers that go off only in `pass`, which gives what was thrown in them. */
 function byHand() {
@@ -47,4 +50,34 @@ describe('TimerClock', () => {
     expect(pass(100)).toEqual(['a', 'c']);
     expect(woken).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
+
+  it('holds nothing unless it is lent what does', () => {
+    const { clock } = byHand();
+    expect(() => clock.hold()()).not.toThrow();
+  });
+});
+
+describe('a process', () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const clocks: { readonly [name: string]: Clock } = { node: nodeClock, web: webEnvironment().clock };
+
+  for (const [name, clock] of Object.entries(clocks)) {
+    it(`is kept alive by holds alone, until the last is let go, ${name}`, () => {
+      const task = { wake() {} };
+      const at = clock.now() + 60_000;
+      const before = timers();
+      clock.schedule(task, at);
+      const counts = [timers() - before];
+      const first = clock.hold!();
+      const second = clock.hold!();
+      counts.push(timers() - before);
+      first();
+      first();
+      counts.push(timers() - before);
+      second();
+      counts.push(timers() - before);
+      clock.cancel(task, at);
+      expect(counts).toEqual([0, 1, 1, 0]);
+    });
+  }
 });

@@ -2,7 +2,7 @@
 
 import { chownSync, existsSync, mkdirSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { isSegment } from '../name-rules.ts';
 import { becomeUser, findUser } from '../privileges.ts';
@@ -58,7 +58,7 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
   const owner = user === null ? null : findUser(user);
   const path = join(resolve(folder), name);
   if (!existsSync(folder)) {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    makeFolder(resolve(folder));
     if (owner !== null && process.geteuid?.() === 0) chownSync(folder, owner.uid, owner.gid);
   }
   // Before anything of the application runs, and before the socket is made: it belongs to the user.
@@ -80,6 +80,20 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
       await closed;
     },
   };
+}
+
+/** Makes a folder and those that it is in. Node's own (`recursive`) never ends where none can be made, as in /proc. */
+function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const at of missing.reverse()) {
+    try {
+      mkdirSync(at, { mode: 0o755 });
+    } catch (error) {
+      // Another server may have made it by now.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(at)) throw error;
+    }
+  }
 }
 
 async function handlerOf(options: BackendOptions): Promise<(socket: Socket) => void> {

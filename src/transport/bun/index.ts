@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+import { checkRecord } from '../../connection/options.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
 import type { Environment } from '../../endpoint/options.ts';
 import { deferred } from '../../shell/client.ts';
@@ -59,6 +60,7 @@ export class BunServer extends ShellServer {
 
   /** See {@link serve}. */
   constructor(options: BunServeOptions, handler?: ShellHandler) {
+    checkRecord(options, 'serve');
     const { port, hostname = '0.0.0.0', tls, ...rest } = options;
     super(rest, handler, bunEnvironment, webPlatform, 'serve');
     this.listener = Bun.listen<BunSocketData>({
@@ -105,6 +107,7 @@ export function serve(options: BunServeOptions, handler?: ShellHandler): BunServ
  * @throws UsageError, HandshakeError, TransportError or TimeoutError (as a rejection), as `connect` of `sansocket/client`
  */
 export async function connect(url: string | URL, options: BunConnectOptions = {}): Promise<Endpoint> {
+  checkRecord(options, 'connect');
   const { ca, ...rest } = options;
   return connectThrough(url, rest, bunEnvironment, ({ hostname, port, secure }, onGivenUp) => {
     const tls = { serverName: hostname, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };

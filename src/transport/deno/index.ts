@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+import { checkRecord } from '../../connection/options.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
 import type { Environment } from '../../endpoint/options.ts';
 import type { PemPair, ShellClientOptions, ShellHandler, ShellServerOptions } from '../../shell/options.ts';
@@ -59,6 +60,7 @@ export class DenoServer extends ShellServer {
 
   /** See {@link serve}. */
   constructor(options: DenoServeOptions, handler?: ShellHandler) {
+    checkRecord(options, 'serve');
     const { port, hostname, tls, ...rest } = options;
     super(rest, handler, denoEnvironment, webPlatform, 'serve');
     const where = hostname === undefined ? { port } : { port, hostname };
@@ -113,6 +115,7 @@ export function serve(options: DenoServeOptions, handler?: ShellHandler): DenoSe
  * @throws UsageError, HandshakeError, TransportError or TimeoutError (as a rejection), as `connect` of `sansocket/client`
  */
 export async function connect(url: string | URL, options: DenoConnectOptions = {}): Promise<Endpoint> {
+  checkRecord(options, 'connect');
   const { caCerts, ...rest } = options;
   return connectThrough(url, rest, denoEnvironment, async ({ hostname, port, secure }, onGivenUp) => {
     const where = { hostname, port };

@@ -1,7 +1,7 @@
-/** Node's monotonic clock and its timers, which keep no process alive: the sockets do. */
+/** Node's monotonic clock and its timers, which keep no process alive unless they are asked to: the sockets do. */
 
 import { performance } from 'node:perf_hooks';
-import { TimerClock } from '../timer-clock.ts';
+import { LONGEST, TimerClock } from '../timer-clock.ts';
 
 /** A clock over `performance.now()` and one unreferenced timer. */
 export class NodeClock extends TimerClock {
@@ -15,6 +15,10 @@ export class NodeClock extends TimerClock {
       },
       defer: (run, argument) => process.nextTick(run, argument),
       yield: (run, argument) => setImmediate(run, argument),
+      hold() {
+        const timer = setTimeout(() => {}, LONGEST);
+        return () => clearTimeout(timer);
+      },
     });
   }
 

@@ -1,6 +1,8 @@
 /** Node's sockets, clock and platform for endpoints: `sansocket/transport/node`. */
 
+import { inspect } from 'node:util';
 import type { Environment } from '../../endpoint/options.ts';
+import type { WebSocketError } from '../../errors.ts';
 import { nodeClock } from './clock.ts';
 
 export { NodeClock, nodeClock } from './clock.ts';
@@ -13,5 +15,15 @@ export { nodeDeflate, zlibAvailable } from './zlib.ts';
 /** What this process lends its endpoints. */
 export const nodeEnvironment: Environment = {
   clock: nodeClock,
-  warn: (error) => process.emitWarning(error),
+  warn,
 };
+
+/** Of a warning's cause, which has the line that failed, Node prints nothing; of its `detail` everything. */
+function warn(error: WebSocketError): void {
+  const { cause } = error;
+  if (cause !== undefined) {
+    // No code of the application's runs for this: it has failed once.
+    Object.defineProperty(error, 'detail', { value: inspect(cause, { customInspect: false }), configurable: true });
+  }
+  process.emitWarning(error);
+}

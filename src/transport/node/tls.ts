@@ -12,7 +12,7 @@ import {
   type SecureVersion,
   type TlsOptions,
 } from 'node:tls';
-import { type Rules, readOptions } from '../../connection/options.ts';
+import { checkRecord, type Rules, readOptions } from '../../connection/options.ts';
 import { UsageError } from '../../errors.ts';
 
 /** PEM as text or bytes, or the path of a file that holds it: text with `-----BEGIN` in it is PEM, any other is a path. */
@@ -100,6 +100,39 @@ export function serverTls(options: ServerTlsOptions, where: string): TlsOptions 
   });
 }
 
+/** The TLS of a server that runs: its options can be changed, and what is not named stays. */
+export class ServerTls {
+  /** For `node:tls`. */
+  readonly secure: TlsOptions;
+  /** With what the files held when they were read: they may be others by now, or out of reach. */
+  private readonly given: Partial<ServerTlsOptions>;
+
+  /** @throws UsageError as {@link serverTls} */
+  constructor(options: ServerTlsOptions, where: string) {
+    this.secure = serverTls(options, where);
+    const { cert, key, ca = options.ca } = this.secure;
+    this.given = definedOnly({ ...options, cert, key, ca } as ServerTlsOptions);
+  }
+
+  /**
+   * The same with another certificate and key, and whatever else is named. A passphrase belongs to its key, and goes with it.
+   *
+   * @throws UsageError naming what is missing or wrong, or what Node cannot change
+   */
+  with(changes: ServerTlsOptions, where: string): ServerTls {
+    checkRecord(changes, where);
+    const { cert: _, key: __, passphrase: ___, ...kept } = this.given;
+    const next = new ServerTls({ ...kept, ...definedOnly(changes) }, where);
+    for (const name of ['requestCert', 'rejectUnauthorized'] as const) {
+      if (next.secure[name] === this.secure[name]) continue;
+      // Authorities say by default whether clients are asked: they would count for nobody, or all others would.
+      const who = changes[name] === undefined ? `'ca' cannot change '${name}'` : `'${name}' cannot be changed`;
+      throw new UsageError('INVALID_OPTION', `${where}: ${who} while the server runs`);
+    }
+    return next;
+  }
+}
+
 /**
  * The options of a TLS client that dials `host`, a name or an address.
  *
@@ -132,6 +165,7 @@ interface Common {
 }
 
 function readCommon(rules: Rules, options: TlsCommon, where: string): Common {
+  checkRecord(options, `${where}: tls`);
   // What may have one of several types is checked here, under a stand-in for the table.
   const { cert, key, ca, ...plain } = options;
   const stand: Record<string, unknown> = { ...plain };

@@ -11,7 +11,7 @@
 import { pureText, type TextCodec } from '../../codec/utf8.ts';
 import type { Platform } from '../../connection/options.ts';
 import type { Environment } from '../../endpoint/options.ts';
-import { TimerClock, type Timers } from '../timer-clock.ts';
+import { LONGEST, TimerClock, type Timers } from '../timer-clock.ts';
 
 export { MessagePortTransport, type PortLike } from '../message-port.ts';
 export { TimerClock, type Timers } from '../timer-clock.ts';
@@ -40,12 +40,16 @@ export const webTimers: Timers = {
   now: () => performance.now(),
   after(run, delay) {
     const timer = setTimeout(run, delay);
-    // Where a timer can keep a process alive, ours need not: connections do.
+    // Where a timer can keep a process alive, ours need not, unless they are asked to: connections do.
     (timer as { unref?: () => void }).unref?.();
     return () => clearTimeout(timer);
   },
   defer: (run, argument) => queueMicrotask(() => run(argument)),
   yield: (run, argument) => void setTimeout(run, 0, argument),
+  hold() {
+    const timer = setTimeout(() => {}, LONGEST);
+    return () => clearTimeout(timer);
+  },
 };
 
 /**

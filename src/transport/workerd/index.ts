@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+import { checkRecord } from '../../connection/options.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
 import { UsageError } from '../../errors.ts';
 import type { ShellClientOptions, ShellHandler, ShellServerOptions } from '../../shell/options.ts';
@@ -77,6 +78,7 @@ export function socketHandler(
  * const socket = await connect('wss://example.test/chat', { sockets });
  */
 export async function connect(url: string | URL, options: WorkerdConnectOptions): Promise<Endpoint> {
+  if ((options as unknown) !== undefined) checkRecord(options, 'connect');
   const { sockets, ...rest } = options ?? {};
   if (typeof sockets !== 'function') {
     throw new UsageError(
