@@ -48,7 +48,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'const take = available «<» remaining - this.stashed ? available : remaining - this.stashed;  →  <=',
     ],
     'a copy is as good: time and memory only': [
-      'if («this.stash === null && available >= remaining») {  →  false',
       'if (this.stash === null && available «>=» remaining) {  →  >',
       'this.stash ??= new Uint8Array(«125»);  →  (125 + 1)',
       'this.stash = new Uint8Array(«14»);  →  (14 + 1)',

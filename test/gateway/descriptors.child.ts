@@ -1,4 +1,4 @@
-/** Run by targets.test.ts as a process of its own, with few file descriptors: tells what clients get with none left, and with some again. */
+/** Run by targets.test.ts as a process of its own, with few file descriptors: how a page or a name is answered with none left, and with some. */
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -15,14 +15,11 @@ writeFileSync(`${docroot}/page.html`, '');
 const gateway = await createGateway({ docroot, port: 0, host: '127.0.0.1', onRequest: servePages(docroot) });
 const told = new Promise<string>((resolve) => gateway.on('refused', ({ reason }) => resolve(reason)));
 
-const peers: RawPeer[] = [];
-for (let i = 0; i < 4; i++) peers.push(await RawPeer.to(gateway.port!));
-const page = 'GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const request =
+  process.argv[2] === 'page' ? 'GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n' : upgradeRequest('/a');
+const [before, after] = [await RawPeer.to(gateway.port!), await RawPeer.to(gateway.port!)];
 
-async function ask(request: string): Promise<number> {
-  const peer = peers.pop()!;
-  // Who has been answered stays, and gives no descriptor back.
-  peer.socket.removeAllListeners('end');
+async function ask(peer: RawPeer): Promise<number> {
   peer.write(request);
   await peer.until('\r\n\r\n');
   return statusOf(peer.received);
@@ -34,9 +31,10 @@ try {
 } catch {
   // There is none left.
 }
-const without = [await ask(upgradeRequest('/a')), await told, await ask(page)];
+const without = await ask(before);
+const reason = await told;
 for (const descriptor of taken) closeSync(descriptor);
-const withSome = [await ask(upgradeRequest('/a')), await ask(page)];
-console.log(JSON.stringify({ without, withSome }));
+const withSome = await ask(after);
+console.log(JSON.stringify({ without, withSome, reason }));
 rmSync(docroot, { recursive: true });
 process.exit();

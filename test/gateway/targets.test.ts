@@ -153,17 +153,17 @@ describe('row 94, T64: nothing of a request leads out of the docroot', () => {
     await expect(findTarget(names, '/any', [], find)).rejects.toMatchObject(why);
   });
 
-  test.skipIf(process.platform === 'win32')(
-    'a gateway without descriptors: 502, a page 500, and nothing is 404',
-    async () => {
-      const script = fileURLToPath(new URL('./descriptors.child.ts', import.meta.url));
-      const command = `ulimit -n 64 && exec "${process.execPath}" --import tsx "${script}"`;
-      const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'inherit'] });
-      cleanUp(() => child.kill('SIGKILL'));
-      const printed = await readAll(child.stdout as unknown as Socket);
-      expect(JSON.parse(printed.toString())).toEqual({ without: [502, 'EMFILE', 500], withSome: [101, 200] });
-    },
-  );
+  test.skipIf(process.platform === 'win32').each([
+    ['name', { without: 502, withSome: 101, reason: 'EMFILE' }],
+    ['page', { without: 500, withSome: 200, reason: expect.stringContaining('EMFILE') }],
+  ])('a gateway without descriptors: for a %s that is there it is no 404', async (what, expected) => {
+    const script = fileURLToPath(new URL('./descriptors.child.ts', import.meta.url));
+    const command = `ulimit -n 64 && exec "${process.execPath}" --import tsx "${script}" ${what}`;
+    const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'] });
+    cleanUp(() => child.kill('SIGKILL'));
+    const printed = await readAll(child.stdout as unknown as Socket);
+    expect(JSON.parse(printed.toString())).toEqual(expected);
+  });
 
   test.runIf(process.platform === 'linux')(
     'T67: what is put in its place after the look is not connected to',
