@@ -2,10 +2,10 @@
 import { serve } from '../../src/server/index.ts';
 
 const server = await serve(
-  { port: 0, host: '127.0.0.1', pingInterval: 50, pongTimeout: 100, handshakeTimeout: 30_000 },
+  { port: 0, host: '127.0.0.1', pingInterval: 50, pongTimeout: 250, handshakeTimeout: 30_000 },
   (socket) => {
     socket.on('message', ({ data }) => {
-      if (data === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+      if (data === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
       socket.send(data);
     });
   },

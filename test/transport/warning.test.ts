@@ -32,6 +32,17 @@ test.each<[string, WebSocketError, string | undefined]>([
     }),
     expect.stringContaining('nodejs.util.inspect.custom'),
   ],
+  [
+    'an error that has no stack to be had',
+    new ApplicationError(
+      Object.defineProperty(new Error(), 'stack', {
+        get() {
+          throw new Error('again');
+        },
+      }),
+    ),
+    'what was thrown cannot be shown',
+  ],
 ])('a warning whose cause is %s', async (_, error, detail) => {
   const warned = once(process, 'warning');
   nodeEnvironment.warn(error);

@@ -21,9 +21,15 @@ export const nodeEnvironment: Environment = {
 /** Of a warning's cause, which has the line that failed, Node prints nothing; of its `detail` everything. */
 function warn(error: WebSocketError): void {
   const { cause } = error;
-  if (cause !== undefined) {
-    // No code of the application's runs for this: it has failed once.
-    Object.defineProperty(error, 'detail', { value: inspect(cause, { customInspect: false }), configurable: true });
-  }
+  if (cause !== undefined) Object.defineProperty(error, 'detail', { value: shown(cause), configurable: true });
   process.emitWarning(error);
+}
+
+function shown(cause: unknown): string {
+  try {
+    return inspect(cause, { customInspect: false });
+  } catch {
+    // Its stack, or its name, is a getter that fails.
+    return 'what was thrown cannot be shown';
+  }
 }
