@@ -1,6 +1,15 @@
 /** Options: what is given is taken or refused, never bent; what is left out has its default. */
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { CONNECTION_RULES, type ConnectionOptions, Settings } from '../../src/connection/options.ts';
+import {
+  CONNECTION_RULES,
+  type ConnectionOptions,
+  checkOwn,
+  checkRecord,
+  quote,
+  Settings,
+  withPlatform,
+} from '../../src/connection/options.ts';
 import { TransformChain } from '../../src/extension/chain.ts';
 import { UsageError } from '../../src/index.ts';
 import { add } from '../rfc6455/extension.ts';
@@ -217,4 +226,58 @@ it('what an object must have is said where it must have something', () => {
   const platform = { text: {} } as never;
   expect(() => Settings.from({ platform })).toThrow("option 'text' must be an object with decode, not an object");
   expect(() => Settings.from({ platform: 5 as never })).toThrow("option 'platform' must be an object, not 5");
+});
+
+describe('options that are copied', () => {
+  class Fields {
+    port = 1;
+  }
+  class Getters extends Fields {
+    get authorize(): boolean {
+      return false;
+    }
+  }
+
+  it('are taken if all are own properties, whatever the object is', () => {
+    const bare = Object.assign(Object.create(null), { port: 1 });
+    const own = Object.defineProperty({}, 'port', { get: () => 1, enumerable: true });
+    for (const given of [{ port: 1 }, bare, own, Object.freeze({}), new Fields(), runInNewContext('({ port: 1 })')]) {
+      expect(() => checkRecord(given, 'here')).not.toThrow();
+    }
+  });
+
+  it('are refused by name if one is inherited, or is not copied', () => {
+    expect(() => checkRecord(new Getters(), 'here')).toThrow(
+      "here: 'authorize' is inherited: give an object whose own properties are the options, as in { authorize: … }",
+    );
+    expect(() => checkRecord(Object.create({ port: 1 }), 'here')).toThrow("here: 'port' is inherited");
+    expect(() => checkRecord(Object.create(new Getters()), 'here')).toThrow("here: 'port' is inherited");
+    expect(() => checkOwn(new Map(), 'here')).toThrow(UsageError);
+    const hidden = Object.defineProperty({}, 'port', { value: 1 });
+    expect(() => checkRecord(hidden, 'here')).toThrow("here: 'port' is not enumerable");
+    expect(() => checkOwn(hidden, 'here')).not.toThrow();
+  });
+
+  it('are an object', () => {
+    for (const [wrong, shown] of [
+      [5, '5'],
+      [null, 'null'],
+      ['port', "'port'"],
+      [[], 'an array'],
+    ]) {
+      expect(() => checkRecord(wrong, 'here')).toThrow(`here: options must be an object, not ${shown}`);
+    }
+  });
+
+  it('of the platform are those of the caller, and of the shell where it has none', () => {
+    const [lent, own] = [() => {}, () => {}];
+    expect(withPlatform({ random: lent }, undefined, 'here')).toEqual({ random: lent });
+    expect(withPlatform({ random: lent }, {}, 'here')).toEqual({ random: lent });
+    expect(withPlatform({ random: lent }, { random: own }, 'here')).toEqual({ random: own });
+    expect(() => withPlatform({}, new Getters() as never, 'here')).toThrow("here: platform: 'authorize' is inherited");
+  });
+});
+
+it('text in an error is shown so that all of it can be seen', () => {
+  expect([quote('a\n'), quote(5n), quote(() => {}), quote([1])]).toEqual(['"a\\n"', '5', 'a function', 'an array']);
 });
