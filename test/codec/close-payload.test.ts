@@ -126,6 +126,8 @@ test('callers who close name a code: null is for the engine alone', () => {
     expect(() => checkClose(code, '')).toThrow(UsageError);
     expect(() => checkClose(code, '')).toThrow('a close code is a number, not ');
   }
+  expect(() => checkClose(null as never, '')).toThrow('not null');
+  expect(() => checkClose('1000' as never, '')).toThrow('not string');
   expect(() => checkClose(1005, '')).toThrow('1005');
   expect(() => checkClose(1000, null as never)).toThrow('not a string');
   expect(() => checkClose(1000, 'x'.repeat(124))).toThrow('123');
