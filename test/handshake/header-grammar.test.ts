@@ -3,12 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
 import type { ExtensionOffer } from '../../src/extension/extension.ts';
 import {
+  BYTE_CLASS,
   checkHeaderField,
   formatExtensions,
   hasToken,
   isToken,
+  LINE_BYTE,
   parseExtensions,
   parseTokenList,
+  TOKEN_BYTE,
+  VALUE_BYTE,
 } from '../../src/handshake/header-grammar.ts';
 
 const TCHAR = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -297,5 +301,17 @@ test('hasToken looks at the letters of an element, not at its length', () => {
     [[' ', ','], false],
   ] as const) {
     expect(hasToken(values, 'websocket'), values.join('|')).toBe(found);
+  }
+});
+
+test('each byte is of the classes that RFC 9110 and 9112 give it', () => {
+  for (let byte = 0; byte < 256; byte++) {
+    const character = String.fromCharCode(byte);
+    const line = byte >= 0x20 && byte < 0x7f;
+    const classes =
+      (/[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(character) ? TOKEN_BYTE : 0) |
+      (line || byte === 0x09 || byte > 0x7f ? VALUE_BYTE : 0) |
+      (line ? LINE_BYTE : 0);
+    expect(BYTE_CLASS[byte], `byte ${byte}`).toBe(classes);
   }
 });
