@@ -748,7 +748,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'a copy is as good: time and memory only': ['this.take(bytes, bytes.length, now, «false»);  →  true'],
     'the same time again': ['if (now «<=» this.now) return;  →  <'],
     'of two that are equal either will do': ['return pingDue «<» pongDue ? pingDue : pongDue;  →  <='],
-    'nothing is read any more: memory only': ['«this.reader = null;»  →  ;  #3'],
   },
   'src/connection/ending.ts': {
     'made and not shown: time only': ['if («!clean») {  →  true'],
@@ -773,7 +772,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     ],
     'begin() sets it': ['private total = «0»;  →  (0 + 1)'],
     'where it is collected, and what is remembered of it: time and memory only': [
-      'this.assembler.begin(isText, this.transform(), settings.borrow || (isText «&&» !settings.textAsBytes));  →  ||',
       'else piece = «owned» ? memory.keep(bytes, start, end) : memory.copy(bytes, start, end);  →  false',
       '«assembler.bytes = NONE;»  →  ;',
       '«this.transform = null;»  →  ;',
@@ -801,7 +799,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'private stored = «0»;  →  (0 + 1)',
       'private runStart = «0»;  →  (0 + 1)',
     ],
-    'set again before it is read': ['«this.run = NONE;»  →  ;'],
+    'set again before it is read': ['«this.run = NONE;»  →  ;  #2'],
     'where and how much is reserved: memory only': [
       'if («old.length > 0 || expected === 0») capacity = Math.max(capacity, 2 * old.length, 1_024);  →  false',
       'if (old.length > «0» || expected === 0) capacity = Math.max(capacity, 2 * old.length, 1_024);  →  (0 + 1)',
@@ -820,9 +818,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'if (capacity «>» this.maxMessageSize) capacity = Math.max(needed, this.maxMessageSize);  →  >=',
     ],
     'two equal numbers are no run, whatever they are': ['this.runStart = this.runEnd = «0»;  →  (0 + 1)'],
-    'the first piece is moved to where the chunk was read already: time only': [
-      'if («this.runEnd === this.runStart») {  →  false',
-    ],
     'one piece of output more before a pause': ['while (this.stored «<» enough) {  →  <='],
     'set again before it is read: memory only': [
       'if («ending») this.transform = null;  →  false',
@@ -839,7 +834,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     ],
     'a loop or set(): time only': [
       'if (end - start «<» 32) {  →  <=',
-      'if («end - start < 32») {  →  true',
       'if («end - start < 32») {  →  false',
       'if (end «-» start < 32) {  →  +',
       'if (end - start < «32») {  →  (32 + 1)',
@@ -881,7 +875,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'const COPY_LIMIT = «32_768»;  →  (32_768 + 1)',
       'if (bytes.length «>» 4_096) {  →  >=',
       'if (bytes.length > «4_096») {  →  (4_096 + 1)',
-      'if (size «>» COPY_LIMIT) {  →  >=',
       'if (most «>» COPY_LIMIT) return this.largeText(first, text);  →  >=',
       'const most = «3» * text.length;  →  (3 + 1)',
     ],

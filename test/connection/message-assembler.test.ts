@@ -189,6 +189,21 @@ describe('through a transform', () => {
     expect(assembler.unjudged).toBe(false);
   });
 
+  it('a text of which a part was judged, in the middle of a letter, leaves nothing to the next', () => {
+    const assembler = made();
+    const [first, rest] = [Uint8Array.of(0x61, 0xe2, 0x82), Uint8Array.of(0xac)];
+    assembler.begin(true, new Scripted([first]), false);
+    assembler.add(pattern(3), 0, 3, 3, false);
+    expect(assembler.expand(Number.POSITIVE_INFINITY)).toBe(null);
+    Object.assign(assembler, { transform: new Scripted([rest]) });
+    assembler.add(pattern(3), 0, 3, 3, true);
+    expect(assembler.expand(Number.POSITIVE_INFINITY)).toBe(null);
+    expect(textOf(whole(assembler).data)).toBe('a€');
+    assembler.takePooled()!.release();
+    assembler.begin(true, null, false);
+    expect(assembler.add(bytesOf('next'), 0, 4, 4, true)).toBe(null);
+  });
+
   it('stops when it has made more than the budget, and goes on', () => {
     const assembler = made();
     assembler.begin(false, new Scripted(Array.from({ length: 5 }, () => pattern(10))), false);

@@ -251,6 +251,8 @@ describe('options that are copied', () => {
       "here: 'authorize' is inherited: give an object whose own properties are the options, as in { authorize: … }",
     );
     expect(() => checkRecord(Object.create({ port: 1 }), 'here')).toThrow("here: 'port' is inherited");
+    const bare = Object.assign(Object.create(null), { port: 1 });
+    expect(() => checkRecord(Object.create(bare), 'here')).toThrow("here: 'port' is inherited");
     expect(() => checkRecord(Object.create(new Getters()), 'here')).toThrow("here: 'port' is inherited");
     expect(() => checkOwn(new Map(), 'here')).toThrow(UsageError);
     const hidden = Object.defineProperty({}, 'port', { value: 1 });

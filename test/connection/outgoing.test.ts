@@ -311,6 +311,7 @@ describe('memory of output', () => {
     };
     const texts = (chunks: readonly Uint8Array[]) => readFrames(join(...chunks)).map(({ payload }) => textOf(payload));
     const buffers = [share('a'), share('b')];
+    expect([outgoing.length, outgoing.unsent]).toEqual([6, 6]);
     const first = outgoing.take();
     expect([texts(first), first.length]).toEqual([['a', 'b'], 1]);
     for (const buffer of buffers) expect(first[0]!.buffer === buffer).toBe(true);
