@@ -173,7 +173,7 @@ const running: ReadonlyMap<number, ReadonlySet<string>>[] = files.map(({ tests }
   return new Map(tests.map(({ index, met }) => [index, new Set(Array.from(met, (id) => mutants.list[id - 1]!.file))]));
 });
 
-/** The tests that come by, the likely and the fast ones first: a test of the file itself may take a thousand times as long as any other. */
+/** The tests that come by, the likely and the fast ones first: one of the file itself may take a thousand times as long. */
 function candidates(id: number): Candidate[] {
   const { file } = mutants.list[id - 1]!;
   const own = `${basename(file, '.ts')}.test.ts`;

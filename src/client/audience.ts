@@ -3,11 +3,12 @@
  * detour; what is the client's is told in order, also when listeners bring more of it about.
  */
 
+import { checkRecord } from '../connection/options.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import type { EventName, Listener } from '../endpoint/events.ts';
 import { UsageError } from '../errors.ts';
 import type { AnyClientEvent, ClientEventName, ClientEvents, ClientListener } from './reconnect-events.ts';
-import { type AnyClient, checkObject, type ReconnectingOptions } from './reconnect-options.ts';
+import type { AnyClient, ReconnectingOptions } from './reconnect-options.ts';
 
 /** A listener, and what takes it off the connection that is open now. */
 interface Registration {
@@ -59,7 +60,7 @@ export class Audience {
 
   /** Attaches what the options name. @throws UsageError for what is no event, or no listener */
   listen({ on, onEvent }: ReconnectingOptions, client: AnyClient): void {
-    if (on !== undefined) checkObject(on, "client: option 'on'");
+    if (on !== undefined) checkRecord(on, 'client: on');
     for (const [type, listener] of Object.entries(on ?? {})) {
       if (listener !== undefined) this.add(type as ClientEventName, listener as ClientListener<ClientEventName>);
     }

@@ -4,22 +4,11 @@
  * @packageDocumentation
  */
 
-export type {
-  BinaryMessageEvent,
-  FragmentEvent,
-  MessageEvent,
-  OpenEvent,
-  PingEvent,
-  PongEvent,
-  ProgressEvent,
-  TextMessageEvent,
-} from '../connection/events.ts';
-export type { ReadyState } from '../connection/state.ts';
 export type { DebugLevel, DebugOptions, DebugRecord, DebugSink } from '../debug/options.ts';
 export { type AnyEvent, type ErrorEvent, EventNumber } from '../endpoint/any-event.ts';
 export type { Compression } from '../endpoint/compression.ts';
 export { Endpoint, type Statistics } from '../endpoint/endpoint.ts';
-export type { CloseEvent, DrainEvent, EndpointEvents, EventName, Listener, Listeners } from '../endpoint/events.ts';
+export type * from '../endpoint/events.ts';
 export type { HeaderList } from '../endpoint/header-list.ts';
 export type { EndpointOptions } from '../endpoint/options.ts';
 export type { SendOptions, SendResult, StreamOptions } from '../endpoint/outbox.ts';

@@ -1,6 +1,6 @@
 /** The options of a client that connects again: their rules, and what they are after checking. */
 
-import { checkRecord, type Rules, readOptions, show } from '../connection/options.ts';
+import { checkRecord, type Rules, readOptions } from '../connection/options.ts';
 import { UsageError } from '../errors.ts';
 import { type BackoffRule, type Ending, isRetryable } from './backoff.ts';
 import type { QueueOptions } from './outgoing-queue.ts';
@@ -92,7 +92,7 @@ export function readReconnect({ reconnect: given = {}, signal }: ReconnectingOpt
   checkSignal(signal, 'client');
   if (given === null) return null;
   const where = 'client: reconnect';
-  checkObject(given, `${where}: options`);
+  checkRecord(given, where);
   const { minWait = 0, growth = 1.6 } = given;
   if (!(typeof minWait === 'number' && minWait >= 0)) {
     throw new UsageError('INVALID_OPTION', `${where}: option 'minWait' must be a number of milliseconds from 0`);
@@ -106,14 +106,6 @@ export function readReconnect({ reconnect: given = {}, signal }: ReconnectingOpt
     throw new UsageError('INVALID_OPTION', `${where}: option 'minWait' is above 'maxWait'`);
   }
   return rule;
-}
-
-/** @throws UsageError unless `options` is an object, and what it has is its own */
-export function checkObject(options: unknown, what: string): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new UsageError('INVALID_OPTION', `${what} must be an object, not ${show(options)}`);
-  }
-  checkRecord(options, what);
 }
 
 /** @throws UsageError unless `signal` can say stop */

@@ -4,7 +4,7 @@
  */
 
 import { checkClose } from '../codec/close-payload.ts';
-import { CONNECTION_RULES } from '../connection/options.ts';
+import { CONNECTION_RULES, checkRecord } from '../connection/options.ts';
 import type { Endpoint, Statistics } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import type { SendOptions, SendResult } from '../endpoint/outbox.ts';
@@ -16,7 +16,7 @@ import { type Ending, endingOf, endingOfClose, isOwnClose, waitAfter } from './b
 import type { AttemptHandle, AttemptSink, ClientShell, UrlLike } from './client-shell.ts';
 import { Dispatch } from './dispatch.ts';
 import type { ClientEventName, ClientInfo, ClientListener, ClientState, StartStatus } from './reconnect-events.ts';
-import { checkObject, type ReconnectingOptions, type ReconnectRule, readReconnect } from './reconnect-options.ts';
+import { type ReconnectingOptions, type ReconnectRule, readReconnect } from './reconnect-options.ts';
 import { failedStatus, NO_TRAFFIC, openedStatus, sumOf } from './status.ts';
 
 /** A client that connects again. */
@@ -54,7 +54,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
    * @throws UsageError for a URL or an option that is wrong
    */
   constructor(url: UrlLike, options: Options, shell: ClientShell) {
-    checkObject(options, 'client: options');
+    checkRecord(options, 'client');
     if ('url' in options) throw new UsageError('INVALID_OPTION', "client: 'url' is the first argument, and no option");
     this.shell = shell;
     const report = (error: unknown) => this.report(error);
@@ -133,7 +133,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     if (this.current !== 'stopped') {
       throw new UsageError('INVALID_STATE', `the client is ${this.current}: stop it before its options change`);
     }
-    checkObject(changes, 'configure: options');
+    checkRecord(changes, 'configure');
     if (changes.on !== undefined || changes.onEvent !== undefined) {
       throw new UsageError('INVALID_OPTION', 'configure: listeners are attached with on()');
     }

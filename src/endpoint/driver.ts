@@ -119,7 +119,7 @@ export class Driver implements TransportSink, Wakeable {
     this.linger();
   }
 
-  /** A transport that is gone, paused, or has nothing more to read keeps no process alive until the clock brings about what is next. */
+  /** Keeps the process alive until the clock brings about what is next, where the transport does not: gone, paused, or read to its end. */
   private linger(): void {
     const { consumer, connection, clock } = this;
     const ending = this.wakeAt !== Number.POSITIVE_INFINITY && (this.over || connection.readyState === 'closing');

@@ -1,4 +1,6 @@
-/** What `on` can listen to. The engine's own event objects are passed through unchanged. */
+/**
+ * What `on` can listen to, and all that its listeners get to see. The engine's own event objects are passed through unchanged.
+ */
 
 import type {
   FragmentEvent,
@@ -9,6 +11,18 @@ import type {
   ProgressEvent,
 } from '../connection/events.ts';
 import type { FailureError } from '../errors.ts';
+
+export type {
+  BinaryMessageEvent,
+  FragmentEvent,
+  MessageEvent,
+  OpenEvent,
+  PingEvent,
+  PongEvent,
+  ProgressEvent,
+  TextMessageEvent,
+} from '../connection/events.ts';
+export type { ReadyState } from '../connection/state.ts';
 
 /** How a connection ended. */
 export interface CloseEvent {

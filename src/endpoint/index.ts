@@ -5,24 +5,13 @@
  * @packageDocumentation
  */
 
-export type {
-  BinaryMessageEvent,
-  FragmentEvent,
-  MessageEvent,
-  OpenEvent,
-  PingEvent,
-  PongEvent,
-  ProgressEvent,
-  TextMessageEvent,
-} from '../connection/events.ts';
-export type { ReadyState } from '../connection/state.ts';
 export { TimerClock, type Timers } from '../transport/timer-clock.ts';
 export type { Addresses, Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
 export { type AnyEvent, type ErrorEvent, EventNumber, onAnyEvent } from './any-event.ts';
 export type { Compression } from './compression.ts';
 export { type Consumer, Driver } from './driver.ts';
 export { Endpoint, type Host, type Statistics } from './endpoint.ts';
-export type { CloseEvent, DrainEvent, EndpointEvents, EventName, Listener, Listeners } from './events.ts';
+export type * from './events.ts';
 export { type EndpointOptions, EndpointSettings, type Environment } from './options.ts';
 export type { SendOptions, SendResult, StreamOptions } from './outbox.ts';
 export type { StreamSource } from './outgoing-stream.ts';

@@ -4,19 +4,8 @@
  * @packageDocumentation
  */
 
-export type {
-  BinaryMessageEvent,
-  FragmentEvent,
-  MessageEvent,
-  OpenEvent,
-  PingEvent,
-  PongEvent,
-  ProgressEvent,
-  TextMessageEvent,
-} from '../connection/events.ts';
-export type { ReadyState } from '../connection/state.ts';
 export { Endpoint } from '../endpoint/endpoint.ts';
-export type { CloseEvent } from '../endpoint/events.ts';
+export type * from '../endpoint/events.ts';
 export type { EndpointOptions } from '../endpoint/options.ts';
 export { type AdoptedPeer, type AdoptHandler, adopt, type HandOverSource } from './adopt.ts';
 export type {

@@ -21,19 +21,19 @@ export interface SocketTransportOptions {
   /** Whether accepted sockets may read into a shared buffer through Node's internals. Default true. */
   readonly internals?: boolean;
   /**
-   * Whether bytes are copied on their way in and out: for a stream within the process, which hands them on as they are and calls back before
-   * anybody has read them. Default: for all but sockets of `node:net` and `node:tls`.
+   * Whether bytes are copied on their way in and out: for a stream within the process, which hands them on as they are and
+   * calls back before anybody has read them. Default: for all but sockets of `node:net` and `node:tls`.
    */
   readonly copies?: boolean;
 }
 
 /** One stream of Node, in both directions. */
-export class SocketTransport implements Transport, Addresses {
-  readonly secure: boolean;
+export class SocketTransport implements Transport {
   private readonly socket: Duplex;
   private readonly head: Uint8Array | null;
   private readonly internals: boolean;
   private readonly copies: boolean;
+  private readonly encrypted: boolean;
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
   private afterWrite: (() => void) | null = null;
@@ -48,7 +48,7 @@ export class SocketTransport implements Transport, Addresses {
     this.head = options.head !== undefined && options.head.length > 0 ? options.head : null;
     this.internals = options.internals !== false;
     this.copies = options.copies ?? !(socket instanceof Socket);
-    this.secure = (socket as { encrypted?: boolean }).encrypted === true;
+    this.encrypted = (socket as { encrypted?: boolean }).encrypted === true;
     (socket as Carrier)[TRANSPORT] = this;
     // An error that nobody listens to would end the process.
     socket.on('error', onError);
@@ -74,17 +74,16 @@ export class SocketTransport implements Transport, Addresses {
     return this.left;
   }
 
-  write(chunks: readonly Uint8Array[]): number {
+  write(given: readonly Uint8Array[]): number {
     const { socket } = this;
-    if (this.secure) {
+    const chunks = this.copies ? [Buffer.concat(given)] : given;
+    if (this.encrypted) {
       // A TLS socket never writes synchronously, and joins what is written together anyway.
       this.afterWrite ??= () => this.sink?.written();
       socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
       return this.broken ? this.lose(chunks) : this.unwritten;
     }
-    if (this.copies) {
-      socket.write(Buffer.concat(chunks));
-    } else if (chunks.length === 1) {
+    if (chunks.length === 1) {
       socket.write(chunks[0]);
     } else {
       socket.cork();
@@ -135,25 +134,8 @@ export class SocketTransport implements Transport, Addresses {
     (this.socket as Partial<Socket>).unref?.();
   }
 
-  /** Each is asked for by itself: Node makes a system call for our own address, and remembers what it said. */
   get addresses(): Addresses {
-    return this;
-  }
-
-  get remoteAddress(): string | null {
-    return this.remote ?? (this.socket as Partial<Socket>).remoteAddress ?? null;
-  }
-
-  get remotePort(): number | null {
-    return this.port ?? (this.socket as Partial<Socket>).remotePort ?? null;
-  }
-
-  get localAddress(): string | null {
-    return (this.socket as Partial<Socket>).localAddress ?? null;
-  }
-
-  get localPort(): number | null {
-    return (this.socket as Partial<Socket>).localPort ?? null;
+    return new SocketAddresses(this.socket as Partial<Socket>, this.remote, this.port, this.encrypted);
   }
 
   /** @internal */
@@ -188,6 +170,38 @@ export class SocketTransport implements Transport, Addresses {
     const { sink } = this;
     this.sink = null;
     sink?.closed(this.error);
+  }
+}
+
+/** Each is asked for by itself: for our own address Node makes a system call, and remembers what it said. */
+class SocketAddresses implements Addresses {
+  readonly secure: boolean;
+  private readonly socket: Partial<Socket>;
+  private readonly remote: string | null;
+  private readonly port: number | null;
+
+  /** `remote` and `port`: the peer's, as they were at the start; a socket that has ended forgets them. */
+  constructor(socket: Partial<Socket>, remote: string | null, port: number | null, secure: boolean) {
+    this.socket = socket;
+    this.remote = remote;
+    this.port = port;
+    this.secure = secure;
+  }
+
+  get remoteAddress(): string | null {
+    return this.remote ?? this.socket.remoteAddress ?? null;
+  }
+
+  get remotePort(): number | null {
+    return this.port ?? this.socket.remotePort ?? null;
+  }
+
+  get localAddress(): string | null {
+    return this.socket.localAddress ?? null;
+  }
+
+  get localPort(): number | null {
+    return this.socket.localPort ?? null;
   }
 }
 
