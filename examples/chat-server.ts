@@ -8,8 +8,7 @@ const options = { host: '127.0.0.1', port: Number(process.argv[2] ?? 8080), maxM
 let guests = 0;
 
 const server = await serve(options, (socket, request) => {
-  const { searchParams } = new URL(request.target, 'http://chat');
-  const name = searchParams.get('name') || `guest-${++guests}`;
+  const name = new URLSearchParams(request.query).get('name') || `guest-${++guests}`;
 
   socket.on('open', () => server.broadcast(`${name} joined`, { except: socket }));
   socket.on('message', ({ kind, data }) => {

@@ -170,6 +170,7 @@ const ADVICE: { readonly [Code in FaultCode]?: string } = {
   UPGRADE_REQUIRED: 'a plain request: answer it with `onRequest`, or let the 426 stand',
   UPGRADE_INVALID: 'a proxy must pass Upgrade and Connection',
   ORIGIN_REFUSED: "list the page's origin in `allowedOrigins`, or make the proxy pass the Host it was asked for",
+  REQUEST_REFUSED: 'the status is 403, or what `authorize` chose: ask the application why',
   EARLY_DATA: "only with `earlyData: 'refuse'`",
   STATUS_UNEXPECTED: 'read `status` and `response.body`: redirect, authentication, wrong path',
   ACCEPT_MISMATCH: 'the answer is not from a WebSocket server, or it is a cached one',
@@ -264,6 +265,10 @@ function optionsPage(): string {
     '',
     ...meanings('src/client/options.ts', 'ConnectOptions'),
     '',
+    'A `ReconnectingClient` has `reconnect`, `queue` and `onEvent` besides ([connecting again](reconnecting.md)); its `signal` stops it.',
+    'What `compression` and `debug` may hold is in [compression](compression.md) and [debugging](debugging.md), what a gateway has besides',
+    'a server in [the gateway](gateway.md).',
+    '',
     '## TLS',
     '',
     'For `tls` and `proxyTls`. PEM is text or bytes, or the path of a file that holds it.',
@@ -315,7 +320,7 @@ function allowedBy({ kind, nullable }: Rule): string {
 }
 
 /** The doc comment of each member of an interface, in one line. */
-function memberComments(file: string, type: string): ReadonlyMap<string, string> {
+export function memberComments(file: string, type: string): ReadonlyMap<string, string> {
   const tree = ts.createSourceFile(file, readFileSync(ROOT + file, 'utf8'), ts.ScriptTarget.ES2022, true);
   const comments = new Map<string, string>();
   for (const statement of tree.statements) {

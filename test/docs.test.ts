@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { generatedPages } from '../scripts/generate-docs.ts';
-import { blocksOf, writeBlocks } from './support/code-blocks.ts';
+import { generatedPages, memberComments } from '../scripts/generate-docs.ts';
+import { VERBS } from '../src/cli/verbs.ts';
+import { blocksOf, writeBlocks, writeExamples } from './support/code-blocks.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 /** Inside of the repository, so that packages resolve; ignored by git; not that of another run. */
@@ -37,7 +38,8 @@ describe('blocks of code', () => {
     const port = String(await freePort());
     for (const { page, blocks } of withCode) {
       writeBlocks(join(SCRATCH, page), blocks, (code) => code.replaceAll('8080', port));
-      const imports = blocks.map(({ name }) => `await import('./${name}');\n`).join('');
+      const run = blocks.filter(({ runs }) => runs);
+      const imports = run.map(({ name }) => `await import('./${name}');\n`).join('');
       writeFileSync(
         join(SCRATCH, page, 'run.ts'),
         `${imports}await new Promise((r) => setTimeout(r, 100));\nprocess.exit(0);\nexport {};\n`,
@@ -51,10 +53,16 @@ describe('blocks of code', () => {
     expect(withCode.map(({ page }) => page)).toEqual(expect.arrayContaining(['README.md', 'docs/embedding.md']));
   });
 
-  test('compile', { timeout: 60_000 }, () => {
+  test('compile, and so does every example of a doc comment', { timeout: 120_000 }, () => {
     const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, ts.sys.readFile);
-    const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, noUnusedLocals: false }, ROOT);
+    const { options } = ts.convertCompilerOptionsFromJson(
+      { ...config.compilerOptions, noUnusedLocals: false, noUnusedParameters: false },
+      ROOT,
+    );
     const files = withCode.flatMap(({ page, blocks }) => blocks.map(({ name }) => join(SCRATCH, page, name)));
+    const examples = writeExamples(join(SCRATCH, 'examples'));
+    expect(examples.length).toBeGreaterThan(25);
+    files.push(...examples);
     const found = ts.getPreEmitDiagnostics(ts.createProgram(files, options));
     const texts = found.map(({ file, start, messageText }) => {
       const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start ?? 0).line + 1;
@@ -86,6 +94,54 @@ describe('links between pages', () => {
       else if (anchor !== undefined && !anchorsOf(linked).includes(anchor)) broken.push(target!);
     }
     expect(broken).toEqual([]);
+  });
+});
+
+describe('options that are no part of docs/options.md', () => {
+  test.each([
+    ['docs/reconnecting.md', 'client/reconnect-options.ts', 'ReconnectOptions'],
+    ['docs/reconnecting.md', 'client/outgoing-queue.ts', 'QueueOptions'],
+    ['docs/compression.md', 'extension/permessage-deflate/options.ts', 'PermessageDeflateOptions'],
+    ['docs/debugging.md', 'debug/options.ts', 'DebugOptions'],
+    ['docs/gateway.md', 'gateway/options.ts', 'GatewayOptions'],
+    ['docs/server.md', 'server/broadcast.ts', 'BroadcastOptions'],
+    ['docs/server.md', 'server/server.ts', 'CloseServerOptions'],
+    ['docs/socket.md', 'endpoint/outbox.ts', 'SendOptions'],
+    ['docs/socket.md', 'endpoint/outbox.ts', 'SendResult'],
+  ])('%s has those of %s, %s, with their defaults', (page, file, type) => {
+    const text = readFileSync(ROOT + page, 'utf8');
+    const comments = memberComments(`src/${file}`, type);
+    expect(comments.size).toBeGreaterThan(0);
+    expect([...comments.keys()].filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
+    for (const [name, comment] of comments) {
+      const [, shown = ''] = new RegExp(`^\\| \`${name}\` \\| ([^|]*) \\|`, 'm').exec(text) ?? [];
+      const missing = [...shown.matchAll(/(?<![\w-])\d+(?:[.,]\d+)*/g)].filter(([number]) => !comment.includes(number));
+      expect(missing, `${name}: ${shown}`).toEqual([]);
+    }
+  });
+});
+
+describe('command lines', () => {
+  test('have flags that their verbs have', async () => {
+    const unknown: string[] = [];
+    let seen = 0;
+    for (const [name, row] of Object.entries(VERBS)) {
+      const { flags } = (await row.load()).verb;
+      const known = ['--help', ...Object.entries(flags).flatMap(([flag, { short }]) => [`--${flag}`, `-${short}`])];
+      const sections = prose('docs/cli.md').split(/^## /m);
+      // All that a verb's own section names, and whatever follows the verb anywhere.
+      const texts = [sections.find((text) => text.startsWith(`${name}\n`)) ?? ''];
+      for (const page of [...pages, 'examples/gateway/README.md']) {
+        const lines = readFileSync(ROOT + page, 'utf8').matchAll(new RegExp(`sansocket ${name}( [^\\n\`|<>]*)`, 'g'));
+        texts.push(...[...lines].map(([, rest]) => rest!.replaceAll(/'[^']*'|#.*$/g, '')));
+      }
+      for (const [, flag] of texts.join('\n').matchAll(/(?<=[\s`])(--[a-z][a-z0-9-]*|-[a-zA-Z1](?![\w-]))/g)) {
+        seen++;
+        if (!known.includes(flag!)) unknown.push(`${name}: ${flag}`);
+      }
+    }
+    expect(seen).toBeGreaterThan(60);
+    expect(unknown).toEqual([]);
   });
 });
 

@@ -33,7 +33,7 @@ export function sessionOf(request: Request): string | null {
 }
 
 export function queryOf(request: Request): URLSearchParams {
-  return new URL(request.target, 'http://demo').searchParams;
+  return new URLSearchParams(request.query);
 }
 
 /** Serves `/observe`: records go out, and requests to ping, close or drop the session's echo connection come in. */

@@ -260,12 +260,12 @@ export class Plugin {
     const found = this.clients.get(id);
     if (found === undefined) return null;
     const { client, options } = found;
-    const { readyState, url, bufferedAmount, reconnect, maxWait } = client.info;
+    const { readyState, url, bufferedAmount, reconnect, maxWait, pingInterval } = client.info;
     return {
       readyState,
       URL: url,
       perMessageDeflateOptionsEnabled: options.enablePerMessageDeflate ?? false,
-      pingInterval: options.pingInterval ?? 25,
+      pingInterval: pingInterval === null ? -1 : pingInterval / 1_000,
       bufferedAmount,
       automaticReconnectionEnabled: reconnect,
       maxWaitBetweenReconnectionRetries: maxWait ?? 0,
@@ -307,7 +307,7 @@ export class Plugin {
       case 'pong':
         return payloadOf(event.payload);
       case 'progress':
-        return { received: event.received, total: event.total };
+        return { binary: event.kind === 'binary', received: event.received, total: event.total };
       default:
         return {};
     }

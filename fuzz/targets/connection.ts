@@ -1,9 +1,12 @@
-/** Two joined connections under operations of both applications, time, cuts, and bytes that neither of them sent. */
+/**
+ * Two joined connections under operations of both applications, time, cuts, and bytes that neither of them sent; from when they are
+ * open, or from before the opening, with an application that takes its time to answer.
+ */
 
-import { type Connection, type ConnectionOptions, UsageError } from '../../src/index.ts';
+import { type Connection, type ConnectionOptions, ServerConnection, UsageError } from '../../src/index.ts';
 import { concat } from '../../test/support/bytes.ts';
 import { cutAt, objections } from '../../test/support/observe.ts';
-import { type Joined, openPair } from '../../test/support/peers.ts';
+import { connecting, Joined, openPair } from '../../test/support/peers.ts';
 import { Scramble, ScrambleTransform } from '../../test/support/scramble.ts';
 import { Choices, must } from './choices.ts';
 
@@ -16,9 +19,28 @@ export function connection(input: Uint8Array): void {
     extensions: extended ? [new Scramble({ octet: 0x20 })] : [],
     ...((mode & 2) === 0 ? {} : { maxBufferedAmount: 200, overflow: (mode & 4) === 0 ? 'close' : 'refuse' }),
   });
-  const joined = openPair(options(), options(), cutAt(choices.cuts()));
+  const both = [options(), options()] as const;
+  const cut = cutAt(choices.cuts());
+  const joined =
+    (mode & 8) === 0 ? openPair(...both, cut) : new Joined(connecting(both[0]), server(both[1], mode), cut);
   for (let i = 0; i < 60 && !choices.over; i++) operate(joined, choices);
   finish(joined, extended);
+}
+
+/** One that has no request yet; it may refuse what comes too early, and ask about plain requests. */
+function server(options: ConnectionOptions, mode: number): ServerConnection {
+  const earlyData = (mode & 16) === 0 ? 'accept' : 'refuse';
+  return new ServerConnection({ ...options, earlyData, plainRequests: (mode & 32) === 0 ? 'refuse' : 'ask' }, 0);
+}
+
+/** The application answers the request, if there is one; else it is a UsageError, or too late. */
+function answer(connection: Connection, now: number, size: number): void {
+  if (!(connection instanceof ServerConnection)) return;
+  attempt(() => {
+    const early = connection.readyState === 'connecting';
+    const done = size < 6 ? connection.accept(now) : connection.reject(now, 403, { body: 'no' });
+    must(done === early, `an answer in time was ${done} (invariant 2)`);
+  });
 }
 
 function operate(joined: Joined, choices: Choices): void {
@@ -75,6 +97,7 @@ function operate(joined: Joined, choices: Choices): void {
       else side.resumeInput(now);
       break;
     default:
+      answer(joined.right, now, size);
       joined.rest();
       break;
   }
@@ -100,6 +123,8 @@ function finish(joined: Joined, extended: boolean): void {
   check(joined.left, joined.events.left, 'left');
   check(joined.right, joined.events.right, 'right');
   for (const which of ['left', 'right'] as const) {
+    // A refusal is no frames.
+    if (!joined.events[which].some(({ type }) => type === 'open')) continue;
     const output = concat(joined.output[which]);
     const head = Buffer.from(output).indexOf('\r\n\r\n') + 4;
     const transforms = extended ? [new ScrambleTransform(0x40, 0x20, 7)] : [];

@@ -136,7 +136,7 @@ export const RFC6455: readonly Clause[] = [
     'MUST',
     'server',
     'the versions that are spoken are told to a client that asks for another',
-    'RFC 6455 4.4: the version can go with any status',
+    'RFC 6455 4.4: the version is told once, and only with a 426',
   ],
   ['5.1', 'MUST', 'client', 'every frame is masked, with TLS too', '§5.1: a client MUST mask all frames'],
   ['5.1', 'MUST NOT', 'server', 'a frame is masked', '§5.1: a client MUST mask all frames'],

@@ -141,8 +141,9 @@ function report(options: LoadOptions, result: LoadResult, io: Io): void {
     `opened in ${formatMilliseconds(opening)}, ran for ${formatMilliseconds(elapsed)}`,
     '',
     `${bold(grouped(messages / seconds))} messages/s  ${dim(`${grouped(messages)} there and back`)}`,
-    `${formatSize(sent / seconds)}/s sent, ${formatSize(received / seconds)}/s received`,
+    `${formatSize(Math.round(sent / seconds))}/s sent, ${formatSize(Math.round(received / seconds))}/s received`,
   ];
+  if (messages === 0) lines.push(yellow('no answer came: the server must give back every message'));
   if (lost > 0) lines.push(yellow(`${lost} connections were lost`));
   if (messages > 0) {
     lines.push('', bold('latency'));

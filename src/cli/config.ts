@@ -24,20 +24,23 @@ export interface ServeConfig {
 
 /** @throws CommandError naming the file, and the key that is wrong */
 export function readConfig(path: string): ServeConfig {
+  return parseConfig(readJson(path), path);
+}
+
+/** @throws CommandError if the file cannot be read, or is not JSON */
+export function readJson(path: string): unknown {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new CommandError(`cannot read --config: ${(error as Error).message}`);
   }
-  let value: unknown;
   try {
     // Editors of some systems write a byte order mark.
-    value = JSON.parse(text.replace(/^\uFEFF/, ''));
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new CommandError(`${path} is not JSON: ${(error as Error).message}`);
   }
-  return parseConfig(value, path);
 }
 
 /** @throws CommandError naming the key that is wrong; files that it names are looked for beside `path` */

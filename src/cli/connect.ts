@@ -40,6 +40,7 @@ export const verb: Verb = {
     once: { short: '1', help: 'end after the first message that comes' },
     wait: { short: 'w', value: 'TIME', help: 'after the end of the input, go on for so long. Default 0s' },
     'ping-interval': { value: 'TIME', help: 'send a ping after so much silence. Default 25s' },
+    'max-message-size': { value: 'SIZE', help: 'larger messages close with 1009. Default 1MiB' },
     reconnect: { short: 'r', help: 'when the connection is lost, connect again' },
     json: { help: 'one line of JSON for everything that happens' },
   },
@@ -95,7 +96,12 @@ class Conversation {
   async run(): Promise<number> {
     const { given, io } = this;
     const interval = given.duration('ping-interval');
-    const options = { ...connectOptions(given), ...(interval === null ? {} : { pingInterval: interval }) };
+    const maxMessageSize = given.size('max-message-size');
+    const options = {
+      ...connectOptions(given),
+      ...(interval === null ? {} : { pingInterval: interval }),
+      ...(maxMessageSize === null ? {} : { maxMessageSize }),
+    };
     if (interval === 0) throw new CommandError('--ping-interval must be above 0');
     try {
       this.line = await openLine(this.url, options, given.has('reconnect'), io.signal, {
@@ -247,7 +253,7 @@ class Conversation {
     if (json) {
       const { kind, data, wireSize } = event;
       const payload = kind === 'text' ? { data } : payloadJson(false, data);
-      this.emit({ type: 'message', kind, ...payload, wireSize });
+      room = this.emit({ type: 'message', kind, ...payload, wireSize });
     } else if (io.stdout.isTTY) {
       const text =
         event.kind === 'text' ? shown(event.data) : `binary ${formatSize(event.data.length)}  ${dump(event.data)}`;
@@ -315,14 +321,16 @@ class Conversation {
     }
   }
 
-  private emit(record: Record<string, unknown>): void {
+  /** Returns false when whoever reads it should be waited for. */
+  private emit(record: Record<string, unknown>): boolean {
     const at = Math.round((performance.now() - this.startedAt) * 1_000) / 1_000;
-    this.show(jsonLine({ at, ...record }));
+    return this.show(jsonLine({ at, ...record }));
   }
 
-  private show(text: string): void {
-    if (this.prompt !== null) this.prompt.print(text);
-    else this.io.stdout.write(`${text}\n`);
+  private show(text: string): boolean {
+    if (this.prompt === null) return this.io.stdout.write(`${text}\n`);
+    this.prompt.print(text);
+    return true;
   }
 }
 

@@ -21,7 +21,7 @@ export const FILTER_HELP: readonly string[] = [
   'size>1KiB size<=125                        bytes of payload on the wire',
   'fin rsv1 compressed masked                 flags that are set',
   '#3                                         the third connection',
-  '/TEXT/                                     payloads that contain TEXT',
+  '/TEXT/                                     payloads with TEXT in their first MiB',
   'Spaces: all of them. Commas: one of them. ! before a term: not.',
 ];
 

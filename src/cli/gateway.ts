@@ -1,8 +1,6 @@
 /** `sansocket gateway`: WebSocket clients to servers on UNIX sockets and TCP, and the pages that use them. */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
 import { printableText } from '../debug/lines.ts';
 import type { GatewayEvents } from '../gateway/events.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
@@ -11,6 +9,7 @@ import { servePages } from '../gateway/pages.ts';
 import type { Arguments } from './arguments.ts';
 import { SOCKETS } from './backend.ts';
 import { describeReason } from './failure-text.ts';
+import { GatewayConfig, isModule, type Module } from './gateway-config.ts';
 import { CommandError, Exit, type Io } from './io.ts';
 import { jsonLine } from './record-json.ts';
 import { replacingStale } from './stale-socket.ts';
@@ -23,6 +22,7 @@ export const verb: Verb = {
     'Lets WebSocket clients talk to servers that know nothing of WebSockets: the path of the URL names a UNIX socket in the ' +
     'docroot, or a route. Payload goes both ways as it arrives. Without --host it listens on this machine only.',
   flags: {
+    config: { short: 'c', value: 'FILE', help: 'read options from a JSON file; flags win over it' },
     docroot: { short: 'R', value: 'DIR', help: `the folder of the sockets. Default ${SOCKETS}, without --route` },
     route: { short: 'r', value: 'PREFIX=TARGET', multiple: true, help: 'unix:/PATH or tcp:HOST:PORT for a prefix' },
     allow: { value: 'GLOBS', help: "names that clients may reach, with commas. Default '*'" },
@@ -63,6 +63,17 @@ export const verb: Verb = {
     quiet: { short: 'q', help: 'print the address and nothing else' },
     json: { help: 'one line of JSON for everything that happens' },
   },
+  notes: [
+    [
+      'Configuration file',
+      [
+        '{ "port": 8080, "docroot": "sockets", "allow": ["chat", "rpc"], "deny": [],',
+        '  "framing": "nul", "pages": "pages" }',
+        'Options of createGateway by their names; "mode": "direct" has "processes",',
+        '{ "chat": "./chat.js" }. Files are looked for beside this one.',
+      ],
+    ],
+  ],
   examples: [
     ['sansocket gateway -R /run/websocket -f nul', 'ws://127.0.0.1:8080/chat is /run/websocket/chat'],
     ['sansocket gateway -r feed=tcp:127.0.0.1:7000', 'one TCP server, and no sockets'],
@@ -72,15 +83,22 @@ export const verb: Verb = {
     const [extra] = given.positionals;
     if (extra !== undefined)
       throw new CommandError(`gateway takes no '${extra}': names of sockets come with the requests`);
-    const options = readOptions(given);
+    const flags = readFlags(given);
+    const file = given.text('config');
+    const config = file === null ? null : new GatewayConfig(file);
+    const { pages, processes: modules, ...options } = choose(flags, config?.options ?? {});
     const log = new Log(given, io);
-    const processes = startProcesses(given.texts('direct'), log);
-    const direct = processes === null ? {} : ({ mode: 'direct', processes } as const);
-    const start = () => createGateway({ ...options, ...direct });
-    const gateway = await replacingStale(given.text('unix'), start).catch((error: unknown) => {
-      for (const child of Object.values(processes ?? {})) child.kill();
-      throw error;
-    });
+    const processes = modules === undefined ? undefined : startProcesses(modules as readonly Module[], log);
+    const start = async () => {
+      if (pages !== undefined) options['onRequest'] = servePages(pages as string);
+      return createGateway({ ...options, ...(processes && { processes }) } as GatewayOptions);
+    };
+    const gateway = await replacingStale((options['path'] as string | undefined) ?? null, start).catch(
+      (error: unknown) => {
+        for (const child of Object.values(processes ?? {})) child.kill();
+        throw config?.blame(error, flags) ?? error;
+      },
+    );
     log.listening(gateway);
     gateway.on('open', (event) => log.opened(event));
     gateway.on('close', (event) => log.closed(event));
@@ -94,16 +112,20 @@ export const verb: Verb = {
   },
 };
 
-function readOptions(given: Arguments): GatewayOptions {
-  const options: Record<string, unknown> = {};
+/** Options by name, those that flags give and no others. */
+type Given = Record<string, unknown>;
+
+function readFlags(given: Arguments): Given {
+  const options: Given = {};
   const direct = given.texts('direct').map(readDirect);
   const routes = given.texts('route').map(readRoute);
-  const docroot = given.text('docroot') ?? (routes.length === 0 && direct.length === 0 ? SOCKETS : null);
+  const docroot = given.text('docroot');
   if (direct.length > 0 && (docroot !== null || routes.length > 0)) {
     throw new CommandError('--direct excludes --docroot and --route: clients go to processes, and not to sockets');
   }
   const twice = direct.find(({ name }, i) => direct.findIndex((other) => other.name === name) !== i);
   if (twice !== undefined) throw new CommandError(`--direct has the name '${twice.name}' twice`);
+  if (direct.length > 0) Object.assign(options, { mode: 'direct', processes: direct });
   if (docroot !== null) options['docroot'] = docroot;
   if (routes.length > 0) options['routes'] = routes;
   for (const name of ['allow', 'deny'] as const) {
@@ -130,20 +152,44 @@ function readOptions(given: Arguments): GatewayOptions {
     port: given.number('port', 0, 65_535),
   };
   for (const [name, value] of Object.entries(values)) if (value !== null) options[name] = value;
-  if (options['path'] === undefined) {
-    options['port'] ??= 8080;
-    options['host'] ??= '127.0.0.1';
-  }
   const origins = given.texts('origin');
   if (origins.length > 0) options['allowedOrigins'] = origins.includes('*') ? '*' : origins;
   if (given.has('proxy')) options['trustedProxies'] = given.texts('proxy');
   const pages = given.text('pages');
-  if (pages !== null) options['onRequest'] = servePages(pages);
+  if (pages !== null) options['pages'] = pages;
   const [cert, key] = [given.text('cert'), given.text('key')];
   if ((cert === null) !== (key === null)) throw new CommandError('TLS needs both --cert and --key');
   if (cert !== null) options['tls'] = { cert, key };
-  return options as GatewayOptions;
+  return options;
 }
+
+/** What flags give takes the place of what the file says, and so does another place to listen, or to go to. */
+function choose(flags: Given, file: Given): Given {
+  const says = (options: Given, names: readonly string[]) => names.some((name) => Object.hasOwn(options, name));
+  const options = { ...file };
+  for (const [names, others] of EITHER) {
+    if (says(flags, names)) for (const name of others) delete options[name];
+  }
+  Object.assign(options, flags);
+  if (!says(options, [...INDIRECT, ...DIRECT])) options['docroot'] = SOCKETS;
+  if (!says(options, SOCKET)) {
+    if (!says(options, ['port'])) options['port'] = 8080;
+    if (!says(options, ['host'])) options['host'] = '127.0.0.1';
+  }
+  return options;
+}
+
+const PORT = ['port', 'host'];
+const SOCKET = ['path'];
+const INDIRECT = ['docroot', 'routes'];
+const DIRECT = ['mode', 'options', 'processes'];
+/** Who gives one of the first wants none of the others. */
+const EITHER = [
+  [PORT, SOCKET],
+  [SOCKET, PORT],
+  [INDIRECT, DIRECT],
+  [DIRECT, INDIRECT],
+] as const;
 
 function readRoute(text: string): Route {
   const [, prefix, path, host, port] = /^([^=]*)=(?:unix:(.+)|tcp:(.+):(\d+))$/.exec(text) ?? [];
@@ -155,21 +201,15 @@ function readRoute(text: string): Route {
 }
 
 /** @throws CommandError unless it is NAME=FILE, and there is such a file */
-function readDirect(text: string): { readonly name: string; readonly file: string } {
+function readDirect(text: string): Module {
   const [, name, file] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined || file === undefined) throw new CommandError(`--direct must be NAME=FILE, not '${text}'`);
-  try {
-    // As `fork` looks for it.
-    createRequire(`${process.cwd()}/`).resolve(resolve(file));
-  } catch {
-    throw new CommandError(`--direct: there is no module '${file}'`);
-  }
+  if (!isModule(file)) throw new CommandError(`--direct: there is no module '${file}'`);
   return { name, file };
 }
 
-function startProcesses(direct: readonly string[], log: Log): Record<string, ChildProcess> | null {
-  if (direct.length === 0) return null;
-  const processes = direct.map(readDirect).map(({ name, file }) => {
+function startProcesses(modules: readonly Module[], log: Log): Record<string, ChildProcess> {
+  const processes = modules.map(({ name, file }) => {
     const child = fork(file);
     // The gateway ends with its own signal; its processes with the channel to it.
     child.unref();

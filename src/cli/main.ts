@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The executable: `sansocket`. */
 
+import { getEventListeners } from 'node:events';
 import { isatty } from 'node:tty';
 import { Exit, type Io, outputOf, SIGNALS, type Signal } from './io.ts';
 import { run } from './run.ts';
@@ -8,8 +9,8 @@ import { run } from './run.ts';
 const stop = new AbortController();
 for (const [name, code] of Object.entries(SIGNALS) as [Signal, number][]) {
   process.on(name, () => {
-    // Who asks twice does not want to wait for closing handshakes.
-    if (stop.signal.aborted) process.exit(code);
+    // Who asks twice does not want to wait for closing handshakes; where nobody listens, nothing was begun that has to be ended.
+    if (stop.signal.aborted || getEventListeners(stop.signal, 'abort').length === 0) process.exit(code);
     stop.abort(name);
   });
 }

@@ -60,7 +60,11 @@ export class Prompt {
       terminal: true,
       historySize: 1_000,
       removeHistoryDuplicates: true,
-      completer: (line: string) => [words.filter((word) => line !== '' && word.startsWith(line)), line],
+      // Where there is nothing to complete a tab is a tab: what is pasted may well have some.
+      completer: (line: string) => [
+        line.startsWith('/') ? words.filter((word) => word.startsWith(line)) : [`${line}\t`],
+        line,
+      ],
     });
     this.readline.on('line', (text) => {
       sink.line(text);
@@ -70,6 +74,18 @@ export class Prompt {
       // As in a shell: first what is typed, then the shell.
       if (this.readline.line !== '') this.readline.write(null, { ctrl: true, name: 'u' });
       else this.readline.close();
+    });
+    // Left to readline the terminal stays as it is for the shell, and nothing is read when it is over: it takes `Keys` for one.
+    this.readline.on('SIGTSTP', () => {
+      input.setRawMode?.(false);
+      // While the job is stopped no time passes; where nobody could go on with it, it is not stopped at all.
+      setTimeout(() => {
+        if (!this.open) return;
+        input.setRawMode?.(true);
+        this.readline.prompt(true);
+      }, 100);
+      // All of the job: npx, too.
+      process.kill(0, 'SIGTSTP');
     });
     this.readline.on('close', () => {
       const was = this.open;

@@ -35,7 +35,7 @@ export function frameJson(frame: FrameRecord): Record<string, unknown> {
     ...(frame.roundTrip === null ? {} : { roundTrip: round(frame.roundTrip) }),
     ...(frame.closeCode === null ? {} : { closeCode: frame.closeCode, closeReason: frame.closeReason }),
     ...(frame.missing === 0 ? {} : { missing: frame.missing }),
-    ...payloadJson(frame.messageOpcode === 1 || frame.opcode >= 9, payload),
+    ...payloadJson(frame.messageOpcode === 1 || frame.opcode >= 9, payload, shown > payload.length),
     ...(shown > payload.length ? { truncated: true } : {}),
   };
 }
@@ -47,13 +47,14 @@ export function recordJson(record: WireRecord): Record<string, unknown> {
   return { ...record, at: round(record.at) };
 }
 
-/** `{ data }`, with `encoding: 'base64'` where the bytes are no text. */
-export function payloadJson(isText: boolean, bytes: Uint8Array): Record<string, string> {
+/** `{ data }`, with `encoding: 'base64'` where the bytes are no text. `cut`: more followed, perhaps of the last character. */
+export function payloadJson(isText: boolean, bytes: Uint8Array, cut = false): Record<string, string> {
   if (isText) {
     try {
-      return { data: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+      // With `stream` the beginning of a character is no error, and left out.
+      return { data: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: cut }) };
     } catch {
-      // A text that was cut, or is none.
+      // A fragment that begins within a character, or no text.
     }
   }
   return { data: base64(bytes), encoding: 'base64' };
@@ -64,6 +65,6 @@ function base64(bytes: Uint8Array): string {
 }
 
 /** Microseconds are as fine as a clock of milliseconds tells. */
-function round(at: number): number {
+export function round(at: number): number {
   return Math.round(at * 1_000) / 1_000;
 }

@@ -5,9 +5,13 @@ import { formatMilliseconds, formatRecord, printableText } from '../debug/lines.
 import type { WireRecord } from '../debug/records.ts';
 import type { Arguments } from './arguments.ts';
 import { type Filter, parseFilter } from './filter.ts';
-import type { Io } from './io.ts';
-import { jsonLine, recordJson } from './record-json.ts';
+import { CommandError, type Io } from './io.ts';
+import { jsonLine, recordJson, round } from './record-json.ts';
 import { painterOf, type Style, styleFor } from './style.ts';
+
+/** Bytes of each payload that are shown, and those that a filter looks at. */
+const SHOWN = 256;
+const SEARCHED = 1_048_576;
 
 /** Prints what passes on any number of connections. */
 export class TracePrinter {
@@ -15,7 +19,10 @@ export class TracePrinter {
   violations = 0;
   /** Resolves when whoever reads has caught up; null while that is so. */
   behind: Promise<void> | null = null;
+  /** How much of each payload the printer wants: what is searched may lie behind what is shown. */
+  readonly previewSize: number;
   private readonly io: Io;
+  private readonly limit: number;
   private readonly style: Style;
   private readonly paint: Painter;
   private readonly json: boolean;
@@ -23,9 +30,11 @@ export class TracePrinter {
   private readonly headers: boolean;
   private readonly filter: Filter | null;
 
-  /** @throws CommandError when the filter is wrong */
+  /** @throws CommandError when the filter or the limit is wrong */
   constructor(given: Arguments, io: Io) {
     this.io = io;
+    this.limit = given.size('limit') ?? SHOWN;
+    if (this.limit < 1 || this.limit > SEARCHED) throw new CommandError('--limit must be from 1 to 1MiB');
     this.style = styleFor(io.stdout, io.environment);
     this.paint = painterOf(this.style);
     this.json = given.has('json');
@@ -33,11 +42,13 @@ export class TracePrinter {
     this.headers = given.has('headers');
     const filter = given.text('filter');
     this.filter = filter === null ? null : parseFilter(filter);
+    this.previewSize = filter?.includes('/') === true ? SEARCHED : this.limit;
   }
 
-  record(record: WireRecord, connection: number): void {
-    if (record.type === 'fault') this.violations++;
-    if (record.type === 'bytes' || this.filter?.(record, connection) === false) return;
+  record(seen: WireRecord, connection: number): void {
+    if (seen.type === 'fault') this.violations++;
+    if (seen.type === 'bytes' || this.filter?.(seen, connection) === false) return;
+    const record = seen.type === 'frame' ? { ...seen, payload: seen.payload.subarray(0, this.limit) } : seen;
     if (this.json) {
       this.write(`${jsonLine({ connection, ...recordJson(record) })}\n`);
       return;
@@ -54,8 +65,12 @@ export class TracePrinter {
   /** Something about a connection that is no record. A filter keeps only what went wrong. */
   note(at: number, connection: number, text: string, bad = false): void {
     if (this.filter !== null && !bad) return;
-    if (this.json) this.write(`${jsonLine({ connection, type: bad ? 'error' : 'note', text })}\n`);
-    else this.line(at, `#${connection}`, bad ? this.style.red(`! ${text}`) : this.style.dim(`· ${text}`));
+    if (this.json) this.write(`${jsonLine({ connection, type: bad ? 'error' : 'note', at: round(at), text })}\n`);
+    else {
+      // A failure of TLS may quote the peer's certificate.
+      const shown = printableText(text);
+      this.line(at, `#${connection}`, bad ? this.style.red(`! ${shown}`) : this.style.dim(`· ${shown}`));
+    }
   }
 
   private write(text: string): void {

@@ -14,6 +14,7 @@ import type { Address } from '../client/url.ts';
 import type { Side } from '../debug/records.ts';
 import { WireReader } from '../debug/wire-reader.ts';
 import { HeadParser } from '../handshake/head-parser.ts';
+import { parseRequestLine } from '../handshake/request.ts';
 import { rewriteHead } from './trace-head.ts';
 import type { TracePrinter } from './trace-printer.ts';
 
@@ -204,7 +205,7 @@ class Pair {
     const { held } = this;
     this.held = [];
     // What is no request is for the server to judge.
-    if (head.fault !== null) return this.server.write(Buffer.concat(held));
+    if (head.fault !== null || parseRequestLine(head.firstLine) === null) return this.server.write(Buffer.concat(held));
     const { to, keepHost } = this.options;
     this.server.write(rewriteHead(head.firstLine, head.rawHeaders, to, keepHost));
     return this.server.write(bytes.slice(end));

@@ -9,6 +9,7 @@ import type { Endpoint } from '../endpoint/endpoint.ts';
 import { clientTls, serverTls } from '../transport/node/tls.ts';
 import type { Arguments } from './arguments.ts';
 import { CONNECT_FLAGS, connectOptions, tlsOptions, urlOf, withScheme } from './connect-flags.ts';
+import { describeError } from './failure-text.ts';
 import { FILTER_HELP } from './filter.ts';
 import { CommandError, Exit, type Io, interrupted } from './io.ts';
 import { readLines, withoutReturn } from './lines.ts';
@@ -17,7 +18,6 @@ import { TracePrinter } from './trace-printer.ts';
 import { TraceProxy } from './trace-proxy.ts';
 import type { Verb } from './verbs.ts';
 
-const PREVIEW = 256;
 /** What a proxy does not do itself: its clients do. */
 const OF_A_CLIENT = [
   'header',
@@ -48,7 +48,7 @@ export const verb: Verb = {
     filter: { short: 'f', value: 'TERMS', help: 'print only what passes; see below' },
     headers: { help: 'print the headers of the handshake; credentials are left out' },
     hex: { short: 'x', help: 'print payloads in hexadecimal' },
-    limit: { value: 'SIZE', help: 'bytes of each payload to keep for --hex and --json. Default 256' },
+    limit: { value: 'SIZE', help: 'bytes of each payload to print with --hex and --json. Default 256' },
     json: { help: 'one line of JSON a record' },
     message: { short: 'm', value: 'TEXT', multiple: true, help: 'send this, instead of standard input' },
     wait: { short: 'w', value: 'TIME', help: 'after the end of the input, go on for so long. Default 0s' },
@@ -77,23 +77,21 @@ export const verb: Verb = {
   ],
   run: async (given, io) => {
     const printer = new TracePrinter(given, io);
-    const previewSize = given.size('limit') ?? PREVIEW;
-    if (previewSize < 1 || previewSize > 1_048_576) throw new CommandError('--limit must be from 1 to 1MiB');
     const port = given.number('listen', 0, 65_535);
     const to = given.text('to');
     if (port === null && to === null) {
       for (const name of ['host', 'keep-host', 'listen-cert', 'listen-key']) {
         if (given.has(name)) throw new CommandError(`--${name} means nothing without --listen`);
       }
-      return traceClient(given, io, printer, previewSize);
+      return traceClient(given, io, printer);
     }
     if (port === null) throw new CommandError('--to needs --listen PORT');
     if (to === null) throw new CommandError('--listen needs --to URL');
-    return traceProxy(given, io, printer, port, withScheme(to), previewSize);
+    return traceProxy(given, io, printer, port, withScheme(to));
   },
 };
 
-async function traceClient(given: Arguments, io: Io, printer: TracePrinter, previewSize: number): Promise<number> {
+async function traceClient(given: Arguments, io: Io, printer: TracePrinter): Promise<number> {
   const url = urlOf(given);
   const wait = given.duration('wait') ?? 0;
   const options = connectOptions(given);
@@ -105,12 +103,16 @@ async function traceClient(given: Arguments, io: Io, printer: TracePrinter, prev
     socket = await connect(url, {
       ...options,
       signal: io.signal,
-      debug: { level: 2, sink, previewSize },
-      on: { message: () => printer.behind ?? undefined },
+      debug: { level: 2, sink, previewSize: printer.previewSize },
+      // What is looked at is not kept: it may be of any size.
+      delivery: 'fragment',
+      on: { fragment: () => printer.behind ?? undefined },
     });
   } catch (error) {
     if (io.signal.aborted) return interrupted(io);
-    throw error;
+    if (printer.violations === 0 || !(error instanceof Error)) throw error;
+    // An answer that breaks the protocol is what one looks for, and no failure to look.
+    return told(error, printer, io);
   }
   io.signal.addEventListener('abort', () => void socket.close(), { once: true });
   let failure: unknown = null;
@@ -127,7 +129,15 @@ async function traceClient(given: Arguments, io: Io, printer: TracePrinter, prev
   );
   const { error } = await Promise.race([socket.closed, input]);
   if (failure !== null) throw failure;
-  if (printer.violations > 0) return Exit.violation;
+  return told(error, printer, io);
+}
+
+/** What there is to say at the end, and how it was. */
+function told(error: Error | null, { violations }: TracePrinter, io: Io): number {
+  if (error !== null) {
+    io.stderr.write(`${styleFor(io.stderr, io.environment).red('error:')} ${describeError(error)}\n`);
+  }
+  if (violations > 0) return Exit.violation;
   return error === null ? Exit.ok : Exit.failed;
 }
 
@@ -142,14 +152,7 @@ async function feed(given: Arguments, io: Io, socket: Endpoint): Promise<void> {
   }
 }
 
-async function traceProxy(
-  given: Arguments,
-  io: Io,
-  printer: TracePrinter,
-  port: number,
-  url: string,
-  previewSize: number,
-): Promise<number> {
+async function traceProxy(given: Arguments, io: Io, printer: TracePrinter, port: number, url: string): Promise<number> {
   if (given.positionals.length > 0) throw new CommandError('with --listen the URL is that of --to');
   for (const name of OF_A_CLIENT) {
     if (given.has(name) || given.texts(name).length > 0) {
@@ -167,6 +170,7 @@ async function traceProxy(
   const secure = to.secure ? clientTls(tls ?? {}, to.hostname, 'trace') : null;
   const listenTls = listenTlsOf(given);
   const keepHost = given.has('keep-host');
+  const { previewSize } = printer;
   const proxy = new TraceProxy({ to, tls: secure, listenTls, keepHost, previewSize }, printer);
   const host = given.text('host') ?? '127.0.0.1';
   const chosen = await proxy.listen(port, host);

@@ -104,7 +104,7 @@ export function retryAfter(error: FailureError | null, wallClock: number): numbe
   if (!(error instanceof HandshakeError) || error.response === null) return 0;
   const headers = new Headers(error.response.rawHeaders);
   const value = headers.get('retry-after') ?? '';
-  if (/^\d{1,10}$/.test(value)) return Number(value) * 1_000;
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
   const until = parseHttpDate(value);
   if (until === null) return 0;
   // Two times of one clock, where there are two: ours may be wrong by hours.

@@ -40,7 +40,9 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   const startedAt = nodeEnvironment.clock.now();
   const plan = new ConnectPlan(url, options);
   const first = plan.connection(plan.first, startedAt);
-  const { signal, on } = options;
+  const { signal } = options;
+  // A copy: it was checked as it is now.
+  const on = { ...options.on };
   if (signal?.aborted === true) throw signal.reason;
   return new Promise((resolve, reject) => {
     const abort = () => {
@@ -53,7 +55,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
       opened(endpoint) {
         settle();
         // Before `open` is delivered, and not for a connection that never opens: that one rejects.
-        if (on !== undefined) endpoint.listen(on);
+        endpoint.listen(on);
         resolve(endpoint);
       },
       failed(error) {
@@ -179,16 +181,16 @@ export class Attempt implements AttemptHandle, Wakeable, DialSink {
     this.endpoint?.unref();
   }
 
-  /** There is no connection yet; from then on the deadline is the engine's. */
+  /** Where there is a connection the engine keeps the deadline itself; but it leaves a server that has refused us time to go. */
   wake(): void {
-    this.fail(new TimeoutError('OPENING_TIMEOUT'));
+    if (this.endpoint === null) this.fail(new TimeoutError('OPENING_TIMEOUT'));
+    else if (this.endpoint.readyState === 'closing') this.endpoint.terminate();
   }
 
   /** @hidden */
   connected(socket: Socket): void {
     const { settings } = this.plan;
     this.dial = null;
-    nodeEnvironment.clock.cancel(this, this.deadline);
     const transport = new SocketTransport(socket, { internals: settings.internals });
     const tap = tapFor(settings.debug, this.connection, transport, nodeEnvironment.clock);
     let wasOpen = false;

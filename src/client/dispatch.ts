@@ -25,6 +25,8 @@ export class Dispatch implements Wakeable {
   private endpoint: Endpoint | null = null;
   /** Listeners of `open` run: what they send goes ahead of the queue. */
   private greeting = false;
+  /** Somebody was told that no more is welcome, and waits for `drain`, of this connection or the next. */
+  private full = false;
   /** Closes the connection, when nothing waits any more. */
   private close: (() => void) | null = null;
   private closeAt = 0;
@@ -35,11 +37,15 @@ export class Dispatch implements Wakeable {
     this.queue = new OutgoingQueue((message) => owner.dropped(message));
   }
 
-  /** A connection opens. Until `greeted` the queue waits. */
+  /** A connection opens: to be called before others listen to it. Until `greeted` the queue waits. */
   attach(endpoint: Endpoint): void {
     this.endpoint = endpoint;
     this.greeting = true;
-    endpoint.on('drain', () => this.flush());
+    endpoint.on('drain', () => {
+      // Who waits hears it next, before anybody can be told to wait again.
+      if (this.queue.length === 0) this.full = false;
+      this.flush();
+    });
   }
 
   /** The listeners of `open` have been told. */
@@ -60,17 +66,22 @@ export class Dispatch implements Wakeable {
   send(data: string | Bytes, options: SendOptions | undefined, mayWait: boolean): SendResult {
     const { endpoint, queue } = this;
     const direct = this.greeting || queue.length === 0 ? endpoint?.send(data, options) : undefined;
-    if (direct !== undefined && direct.code !== 'not-open') return direct;
+    if (direct !== undefined && direct.code !== 'not-open') {
+      if (!direct.writable) this.full = true;
+      return direct;
+    }
     const message = queue.prepare(data, options);
     const waits = queue.enabled && mayWait;
     const taken = waits && queue.push(message);
+    const writable = taken && queue.hasRoom;
+    if (waits && !writable) this.full = true;
     return {
       success: taken,
       code: taken ? null : waits ? 'overflow' : 'not-open',
       payloadSize: message.size,
       wireSize: 0,
       compressionError: false,
-      writable: taken && queue.hasRoom,
+      writable,
     };
   }
 
@@ -89,11 +100,15 @@ export class Dispatch implements Wakeable {
     else this.endQueue(this.close);
   }
 
-  /** Hands over what waits, as long as the connection takes it gladly. */
+  /** Hands over what waits, as long as the connection takes it gladly; nothing may come into a message that is under way. */
   private flush(): void {
     const { endpoint, queue } = this;
     if (endpoint === null) return;
-    while (queue.length > 0 && endpoint === this.endpoint && endpoint.writable) this.hand(endpoint);
+    const { connection } = endpoint;
+    while (queue.length > 0 && endpoint === this.endpoint && endpoint.writable && !connection.midMessage)
+      this.hand(endpoint);
+    // Who was told to wait goes on with `drain`, and so does the queue: a connection that was never full would tell none.
+    if (queue.length > 0 ? connection.midMessage : this.full) endpoint.outbox.expectDrain();
     if (this.close !== null && (queue.length === 0 || endpoint.readyState !== 'open')) this.endQueue(this.close);
   }
 

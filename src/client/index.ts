@@ -5,7 +5,7 @@
  */
 
 export type { DebugLevel, DebugOptions, DebugRecord, DebugSink } from '../debug/options.ts';
-export { type AnyEvent, type ErrorEvent, EventNumber } from '../endpoint/any-event.ts';
+export { type AnyEvent, type ErrorEvent, EventNumber, ReadyStateNumber } from '../endpoint/any-event.ts';
 export type { Compression } from '../endpoint/compression.ts';
 export { Endpoint, type Statistics } from '../endpoint/endpoint.ts';
 export type * from '../endpoint/events.ts';

@@ -44,8 +44,8 @@ function isExempt({ hostname, port }: Address, list: string): boolean {
     .some((entry) => {
       if (entry === '') return false;
       if (entry === '*') return true;
-      const [, bracketed, plain = '', digits] =
-        /^(?:\[([^\]]*)\]|([^:]*|[^:]*:[^:]*:.*?))(?::(\d+))?$/.exec(entry) ?? [];
+      // Without brackets the colons of an IPv6 address are its own, and so is what follows the last.
+      const [, bracketed, plain = entry, digits] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? [];
       if (digits !== undefined && Number(digits) !== port) return false;
       const pattern = bracketed ?? plain;
       if (pattern === '') return false;

@@ -116,6 +116,8 @@ export interface ClientInfo {
   readonly reconnect: boolean;
   /** The longest wait in milliseconds; null if it never connects again. */
   readonly maxWait: number | null;
+  /** The silence in milliseconds after which it pings; null if it does not. */
+  readonly pingInterval: number | null;
   /** The agreed extensions, or `''`. */
   readonly extensions: string;
   /** Failures in a row. */

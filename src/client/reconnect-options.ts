@@ -52,6 +52,8 @@ export interface ReconnectingOptions {
   readonly delivery?: 'message' | 'fragment';
   /** As of any connection; before its Close `stop()` may take as long again to send what is queued. Default 5,000. */
   readonly closeTimeout?: number | null;
+  /** As of any connection: silence in milliseconds after which a ping is sent. Default 25,000. */
+  readonly pingInterval?: number | null;
   /** Stops the client, whatever it is doing. */
   readonly signal?: StopSignal;
   /** Listeners, as `on` attaches them. */

@@ -1,5 +1,7 @@
 /** The client that connects again, on Node's sockets, clock and chance. */
 
+import { checkRecord } from '../connection/options.ts';
+import { readHeaders } from '../endpoint/header-list.ts';
 import { nodeEnvironment } from '../transport/node/index.ts';
 import type { AttemptHandle, AttemptSink, ClientShell, UrlLike } from './client-shell.ts';
 import { Attempt, ConnectPlan } from './connect.ts';
@@ -47,6 +49,21 @@ export class ReconnectingClient extends Reconnecting<ReconnectingClientOptions> 
    * @throws UsageError for a URL or an option that is wrong
    */
   constructor(url: UrlLike, options: ReconnectingClientOptions = {}) {
-    super(url, options, nodeShell);
+    super(url, kept(options, 'client'), nodeShell);
   }
+
+  override configure(changes: Partial<ReconnectingClientOptions> & { readonly url?: UrlLike }): this {
+    return super.configure(kept(changes, 'configure'));
+  }
+}
+
+/** With headers as they are now: `configure` reads once more what it does not name, and a list may give its pairs but once. */
+function kept<T extends Partial<ReconnectingClientOptions>>(options: T, where: string): T {
+  checkRecord(options, where);
+  const { headers, proxyHeaders } = options;
+  return {
+    ...options,
+    ...(headers === undefined ? {} : { headers: readHeaders(headers, 'connect') }),
+    ...(proxyHeaders === undefined ? {} : { proxyHeaders: readHeaders(proxyHeaders, 'connect', 'proxyHeaders') }),
+  };
 }

@@ -105,6 +105,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
   get info(): ClientInfo {
     const { current, rule, endpoint } = this;
     const { queue } = this.dispatch;
+    const { pingInterval = CONNECTION_RULES.pingInterval.default } = this.given;
     const closed = current === 'stopped';
     return {
       state: current,
@@ -112,6 +113,7 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
       url: this.url,
       reconnect: rule !== null,
       maxWait: rule?.maxWait ?? null,
+      pingInterval,
       extensions: endpoint?.extensions ?? '',
       retries: this.failures,
       waitTime: current === 'waiting' ? Math.max(0, this.wakeAt - this.shell.environment.clock.now()) : null,
@@ -326,8 +328,8 @@ export class Reconnecting<Options extends ReconnectingOptions> implements Wakeab
     this.current = 'open';
     this.openedAt = this.shell.environment.clock.now();
     if (!this.referenced) endpoint.unref();
-    this.audience.attach(endpoint, this.url, this.failures);
     this.dispatch.attach(endpoint);
+    this.audience.attach(endpoint, this.url, this.failures);
     // The last of the listeners to `open`.
     endpoint.on('open', () => {
       this.settleStart(openedStatus(this.url, endpoint));

@@ -36,9 +36,11 @@ export function redirectTarget(
   if (locations.length !== 1)
     return refuse(`its answer has ${locations.length === 0 ? 'no' : 'more than one'} Location`);
   const location = locations[0]!;
+  let base: URL;
   let url: URL;
   try {
-    url = new URL(location, `${current.secure ? 'wss' : 'ws'}://${current.host}${current.target}`);
+    base = new URL(`${current.secure ? 'wss' : 'ws'}://${current.host}${current.target}`);
+    url = new URL(location, base);
   } catch {
     return refuse(`Location '${location}' is no URL`);
   }
@@ -54,9 +56,10 @@ export function redirectTarget(
     return refuse(error instanceof UsageError ? error.message : String(error));
   }
   if (current.secure && !next.secure) refuse(`from TLS to '${url.href}', which has none`);
-  if (current.socketPath === null) return next;
-  if (!isSameOrigin(current, next)) refuse(`from a UNIX socket to '${url.href}'`);
-  return { ...next, socketPath: current.socketPath };
+  // `URL` writes addresses in a form of its own: that of 127.1 is the same origin.
+  if (isSameOrigin(parseUrl(base.href, toAscii), next)) return { ...current, target: next.target };
+  if (current.socketPath !== null) refuse(`from a UNIX socket to '${url.href}'`);
+  return next;
 }
 
 /** Whether two addresses have scheme, host and port in common (RFC 6454 section 5). */

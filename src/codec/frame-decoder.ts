@@ -74,11 +74,6 @@ export class FrameDecoder {
     this.start = this.end = 0;
   }
 
-  /** Whether a fragmented message is under way. */
-  get midMessage(): boolean {
-    return this.continuing || (this.inPayload && this.opcode < 8);
-  }
-
   /** Reads on. After `fault` the cursor is dead. */
   next(queue: ByteQueue): Step {
     for (;;) {
@@ -207,10 +202,9 @@ export class FrameDecoder {
     if (opcode < 8) {
       const fresh = opcode !== 0;
       const total = (fresh ? 0 : this.messageLength) + length;
-      if (total > (((fresh ? first : this.messageRsv) & 0x70) === 0 ? rules.maxMessageSize : Number.MAX_SAFE_INTEGER)) {
+      const rsv = (fresh ? first : this.messageRsv) & 0x70;
+      if (total > Number.MAX_SAFE_INTEGER || (rsv === 0 && total > rules.maxMessageSize))
         return this.fail('MESSAGE_TOO_BIG');
-      }
-      if (total > Number.MAX_SAFE_INTEGER) return this.fail('MESSAGE_TOO_BIG');
       // Behind the message: where a frame is over both limits, the other one is what has to be raised.
       if (length > rules.maxFrameSize) return this.fail('FRAME_TOO_BIG');
       const fragments = fresh ? 1 : this.fragments + 1;

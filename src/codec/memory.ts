@@ -232,7 +232,9 @@ export class Memory {
       return free.reuse();
     }
     const buffer = new PooledBuffer(this, this.exact((step + 1) * 2 ** shift * PAGE, true), kind);
-    LENT.set(buffer.bytes.buffer, buffer);
+    // Where an allocator gives parts of one buffer nobody can tell whose bytes are sent: they are copied.
+    const { bytes } = buffer;
+    LENT.set(bytes.buffer, bytes.length === bytes.buffer.byteLength ? buffer : null);
     return buffer;
   }
 

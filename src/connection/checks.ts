@@ -13,6 +13,12 @@ export function checkBytes(bytes: Uint8Array): void {
   throw wrong('bytes must be a Uint8Array');
 }
 
+/** @throws UsageError unless it can be a number of bytes: any other would make the caps and the end impossible to reach */
+export function checkCount(count: number, most: number): void {
+  if (Number.isSafeInteger(count) && count >= 0 && count <= most) return;
+  throw wrong(`a number of bytes must be from 0 to ${most}, not ${String(count)}`);
+}
+
 /** A time that is none would stop all deadlines without a word. */
 export function checkTime(now: number): void {
   if (!Number.isFinite(now)) throw wrong('a time must be a number of milliseconds');

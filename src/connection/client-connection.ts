@@ -42,6 +42,8 @@ interface Refusal {
   readonly wanted: number;
   store: Uint8Array;
   length: number;
+  /** Chunks before this are whole; -1: so is the last one. */
+  next: number;
 }
 
 /** The client's side of one connection. */
@@ -143,7 +145,7 @@ export class ClientConnection extends Connection {
 
   private examine(parser: HeadParser): void {
     const line = parseStatusLine(parser.firstLine);
-    if (line === null || line.version !== '1.1') {
+    if (line === null) {
       this.failOpening('STATUS_LINE_INVALID', parser.firstLine);
       return;
     }
@@ -185,12 +187,11 @@ export class ClientConnection extends Connection {
   }
 
   private beginRefusal(status: number, statusText: string, headers: Headers): void {
-    const announced = headers.get('content-length');
-    const length = announced === null || announced === '' ? Number.NaN : Number(announced);
+    const length = Number(headers.get('content-length') || 'none');
     const bodiless = status === 204 || status === 304;
     const wanted = bodiless ? 0 : Number.isSafeInteger(length) && length >= 0 ? Math.min(length, MOST_BODY) : MOST_BODY;
     const chunked = headers.get('transfer-encoding')?.toLowerCase().includes('chunked') === true;
-    const refusal = { status, statusText, rawHeaders: headers.raw, chunked, wanted, store: NONE, length: 0 };
+    const refusal = { status, statusText, rawHeaders: headers.raw, chunked, wanted, store: NONE, length: 0, next: 0 };
     this.refusal = refusal;
     if (wanted === 0) this.giveRefusal(refusal);
   }
@@ -206,9 +207,9 @@ export class ClientConnection extends Connection {
     }
     refusal.store.set(taken, refusal.length);
     refusal.length = length;
-    const complete =
-      refusal.chunked && taken.includes(0x0a) && decodeChunked(refusal.store.subarray(0, length)).complete;
-    if (length === refusal.wanted || complete) this.giveRefusal(refusal);
+    if (refusal.chunked && taken.includes(0x0a))
+      refusal.next = decodeChunked(refusal.store.subarray(0, length), refusal.next).next;
+    if (length === refusal.wanted || refusal.next < 0) this.giveRefusal(refusal);
   }
 
   private giveRefusal(refusal: Refusal): void {

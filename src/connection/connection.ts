@@ -12,7 +12,7 @@ import { ApplicationError, type FailureError, type FaultCode, failure, rowOf, Tr
 import { TransformChain } from '../extension/chain.ts';
 import type { PayloadTransform } from '../extension/extension.ts';
 import type { Headers } from '../handshake/headers.ts';
-import { checkBytes, checkTime, controlPayload, notOpen } from './checks.ts';
+import { checkBytes, checkCount, checkTime, controlPayload, notOpen } from './checks.ts';
 import { ControlBudget } from './control-budget.ts';
 import { Ending } from './ending.ts';
 import type { ClosingEvent, ConnectionEvent } from './events.ts';
@@ -91,7 +91,7 @@ export abstract class Connection {
 
   // ── network ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes bytes from the peer. The buffer belongs to the engine from now on. Never throws, whatever the bytes are. */
+  /** Takes bytes from the peer. The buffer, no shared one, is the engine's from now on. Never throws, whatever the bytes are. */
   receive(bytes: Uint8Array, now: number): void {
     this.take(bytes, bytes.length, now, false);
   }
@@ -112,6 +112,7 @@ export abstract class Connection {
 
   private take(bytes: Uint8Array, length: number, now: number, borrowed: boolean): void {
     checkBytes(bytes);
+    checkCount(length, bytes.length);
     this.advance(now);
     this.bytesReceived += length;
     switch (this.phase) {
@@ -139,17 +140,20 @@ export abstract class Connection {
 
   /** `byteCount` of the bytes that were taken have been written. */
   outgoingWritten(byteCount: number, now: number): void {
+    checkCount(byteCount, NEVER);
     this.advance(now);
     if (this.phase === 'closed') return;
     this.outgoing.written(byteCount);
-    // As long as what precedes our Close is leaving, the peer cannot be expected to answer it.
-    if ((this.phase === 'close-sent' || this.phase === 'draining') && byteCount > 0)
+    // As long as what precedes our Close is leaving, or our answer to a request, the peer cannot be expected to end. One that
+    // failed the open connection has no more time than it was given.
+    const patient = this.phase !== 'failing' || this.heartbeat === null;
+    if (patient && byteCount > 0 && this.readyState === 'closing')
       this.deadline = this.now + this.settings.closeTimeout;
   }
 
-  /** Gives out all bytes that are ready to be written, in order. They stay unchanged until they are written. */
-  takeOutgoing(): readonly Uint8Array[] {
-    return this.outgoing.take();
+  /** Gives out what is ready to be written, in order; of more than 64 KiB at most `most` bytes. It stays unchanged until written. */
+  takeOutgoing(most?: number): readonly Uint8Array[] {
+    return this.outgoing.take(most);
   }
 
   /** Bytes that `takeOutgoing` would return. */
@@ -540,7 +544,7 @@ export abstract class Connection {
       this.failWith(failure('TOO_MANY_CONTROL_FRAMES'));
       return null;
     }
-    const payload = this.settings.memory.copy(bytes, start, end);
+    const payload = this.settings.memory.copy(bytes, start, end) as Uint8Array<ArrayBuffer>;
     if (decoder.opcode === Opcode.ping) {
       // §5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
       // Close frame." After our own Close nothing more is sent.

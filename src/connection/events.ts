@@ -40,7 +40,7 @@ export interface BinaryMessageEvent {
   readonly type: 'message';
   readonly kind: 'binary';
   /** The bytes; they are the receiver's to keep, unless `borrow` is on. */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   /** Bytes on the wire: headers and payload of the message's data frames, as they came. */
   readonly wireSize: number;
 }
@@ -54,7 +54,7 @@ export interface FragmentEvent {
   /** What the message is. */
   readonly kind: 'text' | 'binary';
   /** A piece of the payload; may be empty. */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   /** The message begins here. */
   readonly first: boolean;
   /** The message ends here. */
@@ -76,14 +76,14 @@ export interface ProgressEvent {
 export interface PingEvent {
   readonly type: 'ping';
   /** At most 125 bytes, to be echoed by the pong. */
-  readonly payload: Uint8Array;
+  readonly payload: Uint8Array<ArrayBuffer>;
 }
 
 /** A pong came. `latency` is set (milliseconds) when it answers a ping of ours. */
 export interface PongEvent {
   readonly type: 'pong';
   /** At most 125 bytes; those of the ping it answers. */
-  readonly payload: Uint8Array;
+  readonly payload: Uint8Array<ArrayBuffer>;
   /** The round-trip time in milliseconds, or null if it answers no ping of ours. */
   readonly latency: number | null;
 }

@@ -9,7 +9,7 @@ interface Entry {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** More pings than this under way are not measured any more; the oldest is forgotten. */
+/** More pings than this under way are not all measured: the second is forgotten. The deadline is that of the first. */
 const MOST_ENTRIES = 64;
 
 /** When to ping, when to give up, and what the pongs measured. All times in milliseconds. */
@@ -67,7 +67,7 @@ export class Heartbeat {
   sent(payload: Uint8Array, now: number): void {
     this.lastPing = now;
     this.entries ??= [];
-    if (this.entries.length === MOST_ENTRIES) this.entries.shift();
+    if (this.entries.length === MOST_ENTRIES) this.entries.splice(1, 1);
     this.entries.push({ payload, sentAt: now });
   }
 

@@ -56,11 +56,8 @@ export class Incoming {
     }
     const { decoder, queue } = this;
     for (;;) {
-      if (this.fragments?.active === true) {
-        const event = this.fragments.next();
-        if (event !== null) return event;
-        if (this.fragments.fault !== null) return this.fail(this.fragments.fault);
-      }
+      // It holds a piece at least: there is an event, or a fault.
+      if (this.fragments?.active === true) return this.fragments.next() ?? this.fail(this.fragments.fault!);
       if (this.assembler?.expanding === true) {
         const found = this.expand(this.assembler);
         if (found !== null) return found;
@@ -149,7 +146,10 @@ export class Incoming {
     const fault = assembler.expand(this.budget);
     if (fault !== null) return this.fail(fault);
     this.budget -= assembler.size - before;
-    return assembler.expanding ? 'pause' : this.added(assembler, decoder.lastPiece && decoder.fin);
+    if (!assembler.expanding) return this.added(assembler, decoder.lastPiece && decoder.fin);
+    // Our caller returns null now, and that ends a loan: what is behind this piece is not read yet.
+    this.queue.keep();
+    return 'pause';
   }
 
   /** A piece is in the assembler. */
@@ -205,7 +205,8 @@ export class Incoming {
   }
 
   private binary(data: Uint8Array, wireSize: number): ConnectionEvent {
-    if (this.decoder.messageOpcode === Opcode.binary) return { type: 'message', kind: 'binary', data, wireSize };
+    if (this.decoder.messageOpcode === Opcode.binary)
+      return { type: 'message', kind: 'binary', data: data as Uint8Array<ArrayBuffer>, wireSize };
     // With `text: 'bytes'` a text message carries bytes; the type says string for everybody else.
     return { type: 'message', kind: 'text', data, wireSize } as unknown as ConnectionEvent;
   }
@@ -278,19 +279,19 @@ class FragmentCutter {
     return this.isText(piece, piece.length) ? this.emit(piece, last) : this.fail('UTF8_INVALID');
   }
 
-  /** What the transform made. One piece is held back, so that the last one can say that it is. */
+  /** What the transform made. One piece is held back while there is input, so that the last one can say that it is. */
   next(): ConnectionEvent | null {
     const transform = this.transform!;
     for (;;) {
       const out = transform.read();
       if (transform.corrupt) return this.fail(transform.fault ?? 'EXTENSION_DATA_INVALID');
       if (out === null) {
+        // Before the end nothing is held for longer than there is input: the next piece may be a long time coming.
         this.active = false;
-        if (!this.last) return null;
-        const held = this.piece ?? NONE;
+        const { piece, last } = this;
         this.piece = null;
-        this.transform = null;
-        return this.emit(held, true);
+        if (last) this.transform = null;
+        return piece !== null || last ? this.emit(piece ?? NONE, last) : null;
       }
       if (out.length === 0) continue;
       // Judged as it comes, not as it leaves: when a fault shows, and which, must not depend on how the output was cut.
@@ -312,7 +313,7 @@ class FragmentCutter {
     if (last && this.kind === 'text' && !this.validator.complete) return this.fail('UTF8_INVALID');
     const { first } = this;
     this.first = false;
-    return { type: 'fragment', kind: this.kind, data, first, last };
+    return { type: 'fragment', kind: this.kind, data: data as Uint8Array<ArrayBuffer>, first, last };
   }
 
   private fail(fault: FaultCode): null {

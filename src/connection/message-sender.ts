@@ -20,7 +20,10 @@ import type { SharedFrame } from './shared-frames.ts';
 export interface SendOptions {
   /** Whether extensions may compress it. Default true. */
   readonly compress?: boolean;
-  /** Splits the message into frames of at most so many bytes (RFC 6455 section 5.4). Default: one frame. */
+  /**
+   * Splits the message into frames of at most so many bytes (RFC 6455 section 5.4). They are queued together, and a pong comes
+   * behind them; between the chunks of `sendStream` it need not wait. Default: one frame.
+   */
   readonly fragmentSize?: number;
 }
 

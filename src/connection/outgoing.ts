@@ -17,7 +17,8 @@ const COPY_LIMIT = 32_768;
 const NOTHING: readonly Uint8Array[] = [];
 
 interface Piece {
-  readonly bytes: Uint8Array;
+  /** Without the part of them that was taken. */
+  bytes: Uint8Array;
   readonly owner: Owner | null;
 }
 
@@ -45,6 +46,8 @@ export class Outgoing {
   private end = 0;
   private limit = 0;
   private pieces: Piece[] | null = null;
+  /** A part of the first piece was taken. */
+  private cut = false;
   private pong: Uint8Array | null = null;
   private firstFlight: Flight | null = null;
   private flights: Flight[] | null = null;
@@ -208,28 +211,45 @@ export class Outgoing {
     this.frame(0x80 | Opcode.pong, pong);
   }
 
-  /** Gives out everything queued; it stays unchanged until `written` has covered it. */
-  take(): readonly Uint8Array[] {
+  /**
+   * Gives out what is queued; of more than a slab the first `most` bytes at the most. It stays unchanged until `written` has
+   * covered it.
+   */
+  take(most: number = Number.POSITIVE_INFINITY): readonly Uint8Array[] {
     if (this.length === 0) return NOTHING;
     this.flushPong();
     const { pieces } = this;
-    this.length = 0;
     if (pieces === null) {
       const { slab, start, end } = this;
       const chunk = new Uint8Array(slab!.bytes.buffer, slab!.bytes.byteOffset + start, end - start);
-      this.taken += end - start;
+      this.taken += this.length;
+      this.length = 0;
       this.leaveRegion();
       this.fly(slab!);
       return [chunk];
     }
     this.closeRegion();
-    this.pieces = null;
     const chunks: Uint8Array[] = [];
-    for (const { bytes, owner } of pieces) {
+    let room = most;
+    let done = 0;
+    while (done < pieces.length && room > 0) {
+      const piece = pieces[done]!;
+      const { bytes, owner } = piece;
+      const size = Math.min(bytes.length, room);
+      room -= size;
+      this.length -= size;
+      this.taken += size;
+      this.cut = size < bytes.length;
+      if (this.cut) {
+        chunks.push(bytes.subarray(0, size));
+        piece.bytes = bytes.subarray(size);
+        break;
+      }
       chunks.push(bytes);
-      this.taken += bytes.length;
+      done++;
       if (owner !== null) this.fly(owner);
     }
+    this.pieces = pieces.length > done ? pieces.slice(done) : null;
     return chunks;
   }
 
@@ -254,14 +274,17 @@ export class Outgoing {
     }
   }
 
-  /** Forgets everything. Memory that a transport may still read is left to the garbage collector. */
+  /** Forgets everything. Memory that a transport may still read, a part of a piece too, is left to the garbage collector. */
   dispose(): void {
     if (this.slab !== null) {
       const { slab } = this;
       this.slab = null;
       slab.release();
     }
-    for (const piece of this.pieces ?? []) piece.owner?.release();
+    for (const piece of this.pieces ?? []) {
+      if (!this.cut) piece.owner?.release();
+      this.cut = false;
+    }
     this.pieces = null;
     this.pong = null;
     this.length = 0;

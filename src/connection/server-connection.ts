@@ -3,10 +3,10 @@
  * nothing behind it is looked at until `accept()`.
  */
 
-import { type FailureError, type FaultCode, failure, HandshakeError, TimeoutError, UsageError } from '../errors.ts';
+import { type FailureError, type FaultCode, failure, HandshakeError, UsageError } from '../errors.ts';
 import type { ExtensionOffer } from '../extension/extension.ts';
 import { HeadParser } from '../handshake/head-parser.ts';
-import { isToken, parseExtensions } from '../handshake/header-grammar.ts';
+import { parseExtensions } from '../handshake/header-grammar.ts';
 import { acceptExtensions } from '../handshake/negotiate.ts';
 import { checkRequest, parseRequestLine, type ReceivedRequest } from '../handshake/request.ts';
 import { formatAccept, formatRejection, rejectionFor } from '../handshake/response.ts';
@@ -90,7 +90,7 @@ export class ServerConnection extends Connection {
     const { settings } = this;
     const subprotocol = options.subprotocol ?? '';
     // §4.2.2: the subprotocol is "either null or one of the values offered by the client".
-    if (subprotocol !== '' && !(isToken(subprotocol) && request.subprotocols.includes(subprotocol))) {
+    if (subprotocol !== '' && !request.subprotocols.includes(subprotocol)) {
       throw new UsageError('INVALID_ARGUMENT', `the subprotocol '${subprotocol}' was not offered by the client`);
     }
     const headers = request.readHeaders();
@@ -171,8 +171,7 @@ export class ServerConnection extends Connection {
 
   /** @internal */
   protected override openingTimeout(): void {
-    const error = new TimeoutError('OPENING_TIMEOUT');
-    this.failOpening('OPENING_TIMEOUT', '', error);
+    this.failOpening('OPENING_TIMEOUT', '');
   }
 
   /** @internal */

@@ -45,7 +45,8 @@ export class FrameReader {
   private length = 0;
   private inflated: number | null = null;
   private messageInflated = 0;
-  private preview: Uint8Array;
+  /** Grows to `previewSize` as payloads want it. */
+  private preview: Uint8Array = new Uint8Array(0);
   private previewed = 0;
   /** The text of this message is not judged any more. */
   private textFault = false;
@@ -65,7 +66,6 @@ export class FrameReader {
     this.pings = pings;
     this.emit = emit;
     this.inflater = expectation.inflater;
-    this.preview = new Uint8Array(previewSize);
     const { masked, rsvBits } = expectation;
     const rules: DecoderRules = { masked, rsvBits, ...UNLIMITED };
     this.decoder = new FrameDecoder(rules);
@@ -158,13 +158,21 @@ export class FrameReader {
 
   private content(bytes: Uint8Array, start: number, end: number): void {
     const room = Math.min(this.previewSize - this.previewed, end - start);
-    if (room > 0) {
-      this.preview.set(bytes.subarray(start, start + room), this.previewed);
-      this.previewed += room;
-    }
+    if (room > 0) this.keep(bytes.subarray(start, start + room));
     if (this.decoder.messageOpcode !== Opcode.text || this.textFault) return;
     // §8.1: text must be UTF-8, across its frames.
     if (!this.utf8.push(bytes, start, end)) this.badText();
+  }
+
+  private keep(bytes: Uint8Array): void {
+    const before = this.previewed;
+    this.previewed += bytes.length;
+    if (this.previewed > this.preview.length) {
+      const grown = new Uint8Array(Math.min(this.previewSize, Math.max(this.previewed, 2 * this.preview.length)));
+      grown.set(this.preview.subarray(0, before));
+      this.preview = grown;
+    }
+    this.preview.set(bytes, before);
   }
 
   private endMessage(): void {

@@ -15,8 +15,11 @@ export type DebugRecord = (WireRecord | StateRecord) & {
   readonly role: Side;
 };
 
-/** Takes what is told: a line for people, without a line break, and the record that it was made from. */
-export type DebugSink = (line: string, record: DebugRecord) => void;
+/**
+ * Takes what is told: a line for people, without a line break, and the record that it was made from. Nobody waits for it; one
+ * that throws, or gives a promise that is rejected, is not called for that connection again.
+ */
+export type DebugSink = (line: string, record: DebugRecord) => unknown;
 
 /** What is told, and to whom. */
 export interface DebugOptions {
@@ -45,9 +48,9 @@ export interface Debug {
   readonly previewSize: number;
   /** Whether it is worth making more of a record. */
   wants(record: WireRecord | StateRecord): boolean;
-  /** `socket` is what users hold of the connection, once there is such a thing. */
-  tell(record: DebugRecord, socket: unknown): void;
-  /** The sink threw. */
+  /** `socket` is what users hold of the connection, once there is such a thing. A promise is looked at only if it is rejected. */
+  tell(record: DebugRecord, socket: unknown): unknown;
+  /** The sink failed. */
   failed(error: unknown): void;
 }
 
@@ -92,7 +95,7 @@ export class LineDebug implements Debug {
   private readonly sink: DebugSink;
   private readonly onFailure: (error: unknown) => void;
 
-  /** `onFailure` hears of a sink that threw. */
+  /** `onFailure` hears of a sink that failed. */
   constructor(level: DebugLevel, sink: DebugSink, previewSize: number, onFailure: (error: unknown) => void) {
     this.level = level;
     this.previewSize = previewSize;
@@ -106,11 +109,11 @@ export class LineDebug implements Debug {
   }
 
   /** Gives the sink a line and its record. */
-  tell(record: DebugRecord): void {
-    this.sink(formatDebugRecord(record), record);
+  tell(record: DebugRecord): unknown {
+    return this.sink(formatDebugRecord(record), record);
   }
 
-  /** The sink threw. */
+  /** The sink failed. */
   failed(error: unknown): void {
     this.onFailure(error);
   }

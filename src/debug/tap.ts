@@ -139,14 +139,23 @@ export class Tap implements Transport, TransportSink {
     this.tell({ type: 'state', at: this.at(), before, state });
   }
 
-  /** A sink that throws is not asked again: what listens must never be what breaks the connection. */
   private tell(record: WireRecord | StateRecord): void {
     if (this.broken || !this.debug.wants(record)) return;
     try {
-      this.debug.tell({ connection: this.watched.id, role: this.watched.role, ...record }, this.socket);
+      const { id: connection, role } = this.watched;
+      const told = this.debug.tell({ connection, role, ...record }, this.socket) as Partial<
+        PromiseLike<unknown>
+      > | null;
+      if (typeof told?.then === 'function') told.then(undefined, (error: unknown) => this.fail(error));
     } catch (error) {
-      this.broken = true;
-      this.debug.failed(error);
+      this.fail(error);
     }
+  }
+
+  /** A sink that fails is not asked again: what listens must never be what breaks the connection. */
+  private fail(error: unknown): void {
+    if (this.broken) return;
+    this.broken = true;
+    this.debug.failed(error);
   }
 }

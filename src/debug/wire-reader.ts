@@ -21,6 +21,7 @@ const HEAD_LIMITS = { maxHeadSize: 262_144, maxRequestLine: 65_536, maxHeaders: 
 /** Bytes that a client sent before the answer was seen, and that wait for it. */
 const MAX_EARLY = 65_536;
 const PREVIEW = 256;
+const NONE = new Uint8Array(0);
 
 /** A request that was read by somebody else. */
 export interface SeenRequest {
@@ -77,23 +78,9 @@ export class WireReader {
   read(from: Side, bytes: Uint8Array, at: number): void {
     const direction = this.sides[from];
     direction.wireSize += bytes.length;
-    const { head } = direction;
-    if (head === null) {
-      this.behindHead(direction, bytes, at);
-      return;
-    }
-    const end = head.push(bytes, 0, bytes.length);
-    direction.headSize += end < 0 ? bytes.length : end;
-    if (head.fault !== null) {
-      direction.head = null;
-      this.emit(faultRecord(head.fault, '', from, at, true));
-      this.giveUp(direction);
-    } else if (end >= 0) {
-      direction.head = null;
-      if (from === 'client') this.requestHead(head.firstLine, head.rawHeaders, direction.headSize, at);
-      else this.responseHead(head.firstLine, head.rawHeaders, direction.headSize, at);
-      if (end < bytes.length) this.behindHead(direction, bytes.subarray(end), at);
-    }
+    let rest = bytes;
+    while (direction.head !== null && rest.length > 0) rest = this.readHead(direction, direction.head, rest, at);
+    if (rest.length > 0) this.behindHead(direction, rest, at);
   }
 
   /** `from` will send nothing more. */
@@ -103,6 +90,23 @@ export class WireReader {
     direction.ended = true;
     direction.frames?.end(at);
     this.emit({ type: 'end', at, from, wireSize: direction.wireSize });
+  }
+
+  /** Returns what is behind the head, if that is complete. */
+  private readHead(direction: Direction, head: HeadParser, bytes: Uint8Array, at: number): Uint8Array {
+    const { from } = direction;
+    const end = head.push(bytes, 0, bytes.length);
+    direction.headSize += end < 0 ? bytes.length : end;
+    if (end < 0 && head.fault === null) return NONE;
+    direction.head = null;
+    if (head.fault !== null) {
+      this.emit(faultRecord(head.fault, '', from, at, true));
+      this.giveUp(direction);
+      return NONE;
+    }
+    if (from === 'client') this.requestHead(head.firstLine, head.rawHeaders, direction.headSize, at);
+    else this.responseHead(head.firstLine, head.rawHeaders, direction.headSize, at);
+    return bytes.subarray(end);
   }
 
   private behindHead(direction: Direction, bytes: Uint8Array, at: number): void {
@@ -151,15 +155,24 @@ export class WireReader {
     this.emit({ type: 'head', at, from: 'server', line, headers: redact(rawHeaders), wireSize });
     const status = parseStatusLine(line);
     if (status === null) this.emit(faultRecord('STATUS_LINE_INVALID', '', 'server', at, true));
+    if (status !== null && status.status < 200 && status.status !== 101) {
+      // RFC 9110 section 15.2: an interim response, and the answer is still to come.
+      this.sides.server.awaitHead();
+      return;
+    }
     if (status?.status !== 101) {
       this.giveUp(this.sides.client);
       this.giveUp(this.sides.server);
       return;
     }
     if (this.upgrading) {
-      const { key, subprotocols, offered: extensions } = this;
-      const { fault, detail } = checkResponse({ ...status, headers, key, subprotocols, extensions });
+      const { key, subprotocols } = this;
+      const { fault, detail, answers } = checkResponse({ ...status, headers, key, subprotocols });
       if (fault !== null) this.emit(faultRecord(fault, detail, 'server', at, false));
+      // An empty value is no list.
+      const offers = parseExtensions([this.offered]) ?? [];
+      const unasked = answers.find(({ name }) => !offers.some((offer) => offer.name === name));
+      if (unasked !== undefined) this.emit(faultRecord('EXTENSION_UNREQUESTED', unasked.name, 'server', at, false));
     }
     this.open(headers.getAll('sec-websocket-extensions'), at);
   }
@@ -180,7 +193,7 @@ export class WireReader {
 class Direction {
   readonly from: Side;
   /** Reads the head; null once it is read. */
-  head: HeadParser | null;
+  head: HeadParser | null = null;
   headSize = 0;
   frames: FrameReader | null = null;
   /** What follows is no WebSocket, or cannot be followed: its bytes are only counted. */
@@ -190,7 +203,12 @@ class Direction {
 
   constructor(from: Side) {
     this.from = from;
-    this.head = new HeadParser(HEAD_LIMITS, from === 'client' ? 'request' : 'response');
+    this.awaitHead();
+  }
+
+  awaitHead(): void {
+    this.head = new HeadParser(HEAD_LIMITS, this.from === 'client' ? 'request' : 'response');
+    this.headSize = 0;
   }
 }
 

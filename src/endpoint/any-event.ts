@@ -1,6 +1,6 @@
 /**
  * All events of an endpoint in one place: for bridges, logs, and systems that have one callback for everything, with the
- * numbers that some of those give their events.
+ * numbers that some of those give their events and states.
  */
 
 import type {
@@ -13,7 +13,7 @@ import type {
 } from '../connection/events.ts';
 import type { FailureError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { CloseEvent, DrainEvent, EventName } from './events.ts';
+import type { CloseEvent, DrainEvent, Listeners } from './events.ts';
 
 /** The connection failed; `close` follows. What listeners of `error` get is in `error`. */
 export interface ErrorEvent {
@@ -50,6 +50,14 @@ export const EventNumber = {
   drain: 7,
 } as const;
 
+/** A number for each state, `ReadyStateNumber[socket.readyState]`: those of the WebSocket API, and of IXWebSocket. */
+export const ReadyStateNumber = {
+  connecting: 0,
+  open: 1,
+  closing: 2,
+  closed: 3,
+} as const;
+
 /** One of the values of {@link EventNumber}. */
 export type EventNumber = (typeof EventNumber)[keyof typeof EventNumber];
 
@@ -64,9 +72,10 @@ export function onAnyEvent<Socket extends Endpoint>(
   listener: (socket: Socket, event: AnyEvent) => unknown,
 ): void {
   const other = delivery === 'message' ? 'fragment' : 'message';
-  for (const type of Object.keys(EventNumber) as EventName[]) {
-    if (type === other) continue;
-    if (type === 'error') socket.on(type, (error) => listener(socket, { type, error }));
-    else socket.on(type, (event) => listener(socket, event as AnyEvent));
+  const listeners: Record<string, (event: never) => unknown> = {};
+  for (const type of Object.keys(EventNumber)) {
+    if (type !== other) listeners[type] = (event: AnyEvent) => listener(socket, event);
   }
+  listeners['error'] = (error: FailureError) => listener(socket, { type: 'error', error });
+  socket.listen(listeners as Listeners);
 }

@@ -11,6 +11,8 @@ import type { Clock, Transport, TransportSink, Wakeable } from '../transport/tra
 const BUDGET = 1_024;
 /** The same in bytes, where extensions make much of little. */
 const BYTES = 262_144;
+/** What is written at once. Streams tell no sooner than when all of it has left, and a slow reader must not seem to be none. */
+const PORTION = 262_144;
 
 /** Who takes the events. */
 export interface Consumer {
@@ -38,9 +40,13 @@ export class Driver implements TransportSink, Wakeable {
   private inTurn = false;
   private deferred = false;
   private yielding = false;
+  /** What may be pulled before others have a turn, however many turns of ours that takes: a listener's promise ends one. */
+  private budget = BUDGET;
+  private room = BYTES;
   private paused = false;
   private finished = false;
   private over = false;
+  private broken = false;
   private referenced = true;
   private release: (() => void) | null = null;
 
@@ -65,11 +71,13 @@ export class Driver implements TransportSink, Wakeable {
   }
 
   received(bytes: Uint8Array): void {
+    this.replenish();
     this.connection.receive(bytes, this.clock.now());
     this.turn();
   }
 
   receivedBorrowed(buffer: Uint8Array, length: number): void {
+    this.replenish();
     this.connection.receiveBorrowed(buffer, this.clock.now(), length);
     this.turn();
     this.connection.keepBorrowed();
@@ -88,12 +96,9 @@ export class Driver implements TransportSink, Wakeable {
     this.over = true;
     // If nobody takes events, only the heartbeat can tell that the peer is gone.
     if (this.paused) this.connection.resumeInput(this.clock.now());
-    // What was not written never will be: that is a broken transport too, whatever it says of itself.
-    const unsent = this.transport.unwritten > 0 || this.connection.outgoingLength > 0;
-    this.connection.receiveEnd(
-      this.clock.now(),
-      cause ?? (unsent ? new Error('closed before all was written') : undefined),
-    );
+    this.broken = cause !== undefined;
+    this.connection.receiveEnd(this.clock.now(), cause);
+    this.loseOutput(this.transport.unwritten);
     this.consumer.lost();
     this.turn();
   }
@@ -102,7 +107,7 @@ export class Driver implements TransportSink, Wakeable {
   touch(): void {
     if (this.inTurn || this.deferred) return;
     this.deferred = true;
-    this.clock.defer(runDeferred, this);
+    this.clock.defer(runTouched, this);
   }
 
   /** Keeps the process alive, the transport or what is left to be told. */
@@ -146,28 +151,32 @@ export class Driver implements TransportSink, Wakeable {
     if (this.inTurn) return;
     this.inTurn = true;
     const { connection, consumer, transport } = this;
-    let budget = BUDGET;
-    let room = connection.sendsWhole ? Number.POSITIVE_INFINITY : BYTES;
+    const whole = connection.sendsWhole;
+    let { budget, room } = this;
     let unwelcome: boolean;
     do {
       while (consumer.ready) {
-        if (budget-- === 0 || room <= 0) {
+        if (budget === 0 || room <= 0) {
           this.giveWay();
           break;
         }
-        const event = connection.nextEvent(room);
+        const event = connection.nextEvent(whole ? Number.POSITIVE_INFINITY : room);
         if (event === null) {
-          if (connection.expanding) this.giveWay();
-          break;
+          if (!connection.expanding) break;
+          room = 0;
+          continue;
         }
-        if (event.type === 'message' || event.type === 'fragment') room -= event.data.length;
+        budget--;
+        if (!whole && (event.type === 'message' || event.type === 'fragment')) room -= event.data.length;
         consumer.take(event);
       }
+      this.budget = budget;
+      this.room = room;
       unwelcome = !consumer.ready;
     } while (this.flush() && connection.readyState === 'closing');
     this.inTurn = false;
     // What a `drain` listener sends was queued behind this turn's write, and what it resumes is still unread.
-    const queued = connection.outgoingLength > 0 && transport.unwritten <= this.highWaterMark;
+    const queued = !this.over && connection.outgoingLength > 0 && transport.unwritten <= this.highWaterMark;
     if (queued || (unwelcome && consumer.ready)) this.touch();
     this.settle();
     this.linger();
@@ -187,10 +196,25 @@ export class Driver implements TransportSink, Wakeable {
     this.turn();
   }
 
-  /** Ends the wait of `touch`, or of a turn that ran out of budget. */
-  resume(): void {
+  /** Ends the wait of `touch`. */
+  touched(): void {
     this.deferred = false;
+    this.resume();
+  }
+
+  /** Ends the wait of a turn that ran out of budget: others have had theirs. */
+  yielded(): void {
     this.yielding = false;
+    this.replenish();
+    this.resume();
+  }
+
+  private replenish(): void {
+    this.budget = BUDGET;
+    this.room = BYTES;
+  }
+
+  private resume(): void {
     // What was held back is looked at now: deadlines that follow from it count from now.
     this.connection.advance(this.clock.now());
     this.turn();
@@ -199,37 +223,41 @@ export class Driver implements TransportSink, Wakeable {
   private giveWay(): void {
     if (this.yielding) return;
     this.yielding = true;
-    this.clock.yield(runDeferred, this);
+    this.clock.yield(runYielded, this);
   }
 
   /** Writes once what is queued, unless the transport still holds too much; true if there was progress. */
   private flush(): boolean {
+    if (this.over) return this.loseOutput();
     const { connection, transport } = this;
     const queued = connection.outgoingLength;
     let unwritten = transport.unwritten;
     let offered = this.unwritten;
-    const write = queued > 0 && (unwritten <= this.highWaterMark || this.over);
+    const write = queued > 0 && unwritten <= this.highWaterMark;
     if (write) {
-      const chunks = connection.takeOutgoing();
-      if (this.over) {
-        unwritten = 0;
-      } else {
-        unwritten = transport.write(chunks);
-      }
-      offered += queued;
+      unwritten = transport.write(connection.takeOutgoing(PORTION));
+      offered += queued - connection.outgoingLength;
     }
     const written = offered - unwritten;
     this.unwritten = unwritten;
     if (written > 0) {
       connection.outgoingWritten(written, connection.readyState === 'open' ? 0 : this.clock.now());
-      // What is dropped because the transport is gone has not been written: nobody is told that it was.
-      if (!this.over) this.consumer.progressed();
+      this.consumer.progressed();
     }
-    if (!this.finished && !this.over && connection.outgoingEnded) {
+    if (!this.finished && connection.outgoingEnded) {
       this.finished = true;
       transport.end();
     }
     return write || written > 0;
+  }
+
+  /** What was not written never will be: that is a broken transport too, whatever it says of itself. True if that is news. */
+  private loseOutput(unwritten = 0): boolean {
+    const { connection, clock } = this;
+    if (this.broken || unwritten + connection.outgoingLength === 0) return false;
+    this.broken = true;
+    connection.receiveEnd(clock.now(), new Error('closed before all was written'));
+    return true;
   }
 
   /** Holds the transport back while bytes are not welcome, and sets the alarm if a deadline came nearer. */
@@ -261,8 +289,12 @@ export class Driver implements TransportSink, Wakeable {
   }
 }
 
-function runDeferred(driver: Driver): void {
-  driver.resume();
+function runTouched(driver: Driver): void {
+  driver.touched();
+}
+
+function runYielded(driver: Driver): void {
+  driver.yielded();
 }
 
 function judge(driver: Driver): void {

@@ -4,12 +4,11 @@
  */
 
 import { checkClose } from '../codec/close-payload.ts';
-import { encodeText } from '../connection/checks.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { ClosedEvent, ConnectionEvent, FragmentEvent, MessageEvent } from '../connection/events.ts';
 import type { SharedFrame } from '../connection/shared-frames.ts';
 import type { ReadyState } from '../connection/state.ts';
-import { ApplicationError, UsageError } from '../errors.ts';
+import { ApplicationError, WebSocketError } from '../errors.ts';
 import { Headers } from '../handshake/headers.ts';
 import type { Request } from '../handshake/request.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -19,7 +18,7 @@ import { Inbox } from './inbox.ts';
 import type { EndpointSettings, Environment } from './options.ts';
 import { Outbox, type SendOptions, type SendResult, type StreamOptions } from './outbox.ts';
 import type { StreamSource } from './outgoing-stream.ts';
-import { type Bytes, toBytes } from './payload.ts';
+import { type Bytes, toControlPayload } from './payload.ts';
 import { PendingPings } from './pending-pings.ts';
 import type { Statistics } from './statistics.ts';
 
@@ -125,6 +124,11 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     return this.transport.addresses.secure;
   }
 
+  /** The certificate that the peer has shown, in DER, or null; also null at the end. Whether it was checked is said by `tls`. */
+  get peerCertificate(): Uint8Array | null {
+    return this.transport.addresses.peerCertificate ?? null;
+  }
+
   /** Bytes accepted and not yet written, messages behind an open stream included. */
   get bufferedAmount(): number {
     return this.sending === null ? this.connection.bufferedAmount : this.sending.bufferedAmount;
@@ -166,7 +170,7 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     return this.inbox.on(type, listener);
   }
 
-  /** Attaches a listener for each event named. */
+  /** Attaches a listener for each event named, or none. Throws as `on` does. */
   listen(listeners: Listeners): void {
     this.inbox.listen(listeners);
   }
@@ -236,7 +240,8 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
    */
   ping(payload?: string | Bytes): Promise<number | null> {
     const { connection } = this;
-    const bytes = payload === undefined ? connection.nextPingPayload() : this.controlPayload(payload, 'a ping');
+    const { text } = this.settings.connection;
+    const bytes = payload === undefined ? connection.nextPingPayload() : toControlPayload(text, payload, 'a ping');
     if (connection.readyState !== 'open' || this.driver.lost) return Promise.resolve(null);
     const sentAt = this.environment.clock.now();
     connection.ping(sentAt, bytes);
@@ -245,10 +250,10 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     return this.pings.add(bytes, sentAt);
   }
 
-  /** Sends a pong that nobody asked for, or the answer that `autoPong: false` leaves to you; false if not open. */
+  /** Sends a pong that nobody asked for, or the answer that `autoPong: false` leaves to you; false if not open. Throws as `ping`. */
   pong(payload: string | Bytes = ''): boolean {
-    const bytes = this.controlPayload(payload, 'a pong');
-    if (this.connection.readyState !== 'open') return false;
+    const bytes = toControlPayload(this.settings.connection.text, payload, 'a pong');
+    if (this.connection.readyState !== 'open' || this.driver.lost) return false;
     this.connection.pong(bytes);
     this.driver.touch();
     return true;
@@ -392,14 +397,13 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
 
   /** @internal What a listener, handler or hook of the application threw. */
   report(error: unknown, event: EventName): void {
+    // How this connection failed, thrown by its iterator, is no fault of the application; its end tells it.
+    if (error instanceof WebSocketError && error === this.closeEvent?.error) return;
     const failed = (worse: unknown) => this.failApplication(worse);
     const { onListenerError } = this.settings;
-    if (onListenerError === null || onListenerError === undefined) {
-      failed(error);
-      return;
-    }
     try {
-      Promise.resolve(onListenerError(error, this, event)).catch(failed);
+      if (typeof onListenerError !== 'function') failed(error);
+      else Promise.resolve(onListenerError(error, this, event)).catch(failed);
     } catch (worse) {
       failed(worse);
     }
@@ -412,8 +416,8 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     this.fail(error);
   }
 
-  /** The outgoing side, made when something is first sent: an idle connection has none. */
-  private get outbox(): Outbox {
+  /** @internal The outgoing side, made when something is first sent: an idle connection has none. */
+  get outbox(): Outbox {
     if (this.sending === null) {
       this.sending = new Outbox(this.connection, this.settings, this.environment.clock, this);
       this.sending.opened = this.openTold;
@@ -433,13 +437,6 @@ export class Endpoint implements AsyncIterable<MessageEvent>, AsyncDisposable {
     this.closeEvent = event;
     this.resolveClosed?.(event);
     this.host.closed?.(this, event);
-  }
-
-  private controlPayload(payload: string | Bytes, what: string): Uint8Array {
-    const bytes =
-      typeof payload === 'string' ? encodeText(this.settings.connection.text, payload) : toBytes(payload, what);
-    if (bytes.length <= 125) return bytes;
-    throw new UsageError('INVALID_ARGUMENT', `the payload of ${what} is at most 125 bytes, not ${bytes.length}`);
   }
 }
 

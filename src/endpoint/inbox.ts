@@ -4,6 +4,7 @@
  */
 
 import type { FragmentEvent, MessageEvent, PingEvent, PongEvent, ProgressEvent } from '../connection/events.ts';
+import { checkRecord } from '../connection/options.ts';
 import type { ReadyState } from '../connection/state.ts';
 import { UsageError } from '../errors.ts';
 import type { CloseEvent, EndpointEvents, EventName, Listener, Listeners } from './events.ts';
@@ -95,11 +96,7 @@ export class Inbox {
   }
 
   listen(listeners: Listeners): void {
-    if (typeof listeners !== 'object' || listeners === null)
-      throw new UsageError(
-        'INVALID_ARGUMENT',
-        'listen takes an object with a listener for each event: { message, close }',
-      );
+    checkRecord(listeners, 'listen');
     const undo: (() => void)[] = [];
     try {
       for (const [type, listener] of Object.entries(listeners)) {

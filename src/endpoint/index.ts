@@ -7,7 +7,7 @@
 
 export { TimerClock, type Timers } from '../transport/timer-clock.ts';
 export type { Addresses, Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
-export { type AnyEvent, type ErrorEvent, EventNumber, onAnyEvent } from './any-event.ts';
+export { type AnyEvent, type ErrorEvent, EventNumber, onAnyEvent, ReadyStateNumber } from './any-event.ts';
 export type { Compression } from './compression.ts';
 export { type Consumer, Driver } from './driver.ts';
 export { Endpoint, type Host, type Statistics } from './endpoint.ts';

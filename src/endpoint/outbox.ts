@@ -283,6 +283,11 @@ export class Outbox {
     });
   }
 
+  /** Has `drain` told when everything has left, also if it was never said that no more is welcome. */
+  expectDrain(): void {
+    this.full = true;
+  }
+
   /** Output left; true when everything did and somebody waits for `drain`. */
   progressed(): boolean {
     if (this.streamWaiter !== null && this.connection.bufferedAmount < this.settings.highWaterMark) {

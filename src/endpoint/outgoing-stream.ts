@@ -88,6 +88,7 @@ export class OutgoingStream implements Wakeable {
         half = text.slice(cut);
         bytes = encodeText(this.text, text.slice(0, cut));
       } else {
+        if (half !== '') throw halfAlone();
         bytes = toBytes(chunk, 'a chunk of sendStream').slice();
       }
       payloadSize += bytes.length;
@@ -106,7 +107,7 @@ export class OutgoingStream implements Wakeable {
       if (++chunks % CHUNKS === 0) await this.host.turn();
     }
     if (this.over || !(await this.host.drained()) || this.over) return 'not-open';
-    if (half !== '') throw new UsageError('INVALID_ARGUMENT', 'sendStream: the text ends in a lone surrogate');
+    if (half !== '') throw halfAlone();
     const taken = this.fragment(kind, new Uint8Array(0), true, compress, wireSize > 0);
     if (taken <= 0) return taken < 0 ? 'compression' : 'overflow';
     return { payloadSize, wireSize: wireSize + taken };
@@ -228,6 +229,10 @@ async function quietly(act: () => unknown): Promise<void> {
   try {
     await act();
   } catch {}
+}
+
+function halfAlone(): UsageError {
+  return new UsageError('INVALID_ARGUMENT', 'sendStream: a string ends in a lone surrogate, and no string follows');
 }
 
 function isHighSurrogate(unit: number): boolean {

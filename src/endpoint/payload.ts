@@ -1,5 +1,7 @@
 /** What callers may send, as bytes. Anything else is a `UsageError` that says what came. */
 
+import type { TextCodec } from '../codec/utf8.ts';
+import { encodeText } from '../connection/checks.ts';
 import { UsageError } from '../errors.ts';
 
 /** Bytes in any of their usual forms. */
@@ -29,6 +31,17 @@ export function toBytes(data: unknown, what: string, orText = true): Uint8Array 
     'INVALID_ARGUMENT',
     `${what} must be ${orText ? 'a string, ' : ''}an ArrayBuffer or a view of one, not ${describe(data)}`,
   );
+}
+
+/**
+ * The payload of a ping or a pong.
+ *
+ * @throws UsageError as {@link toBytes}, for a lone surrogate, and for more than 125 bytes
+ */
+export function toControlPayload(text: TextCodec, payload: string | Bytes, what: string): Uint8Array {
+  const bytes = typeof payload === 'string' ? encodeText(text, payload) : toBytes(payload, what);
+  if (bytes.length <= 125) return bytes;
+  throw new UsageError('INVALID_ARGUMENT', `the payload of ${what} is at most 125 bytes, not ${bytes.length}`);
 }
 
 function checkBuffer(buffer: ArrayBufferLike, what: string): void {

@@ -52,5 +52,6 @@ export function clientAddress(peer: string | null, headers: Headers, trusted: Tr
 export function clientOf(peer: Peer, remoteAddress: string | null): Peer {
   if (remoteAddress === peer.remoteAddress) return peer;
   const { secure, signal } = peer;
-  return { remoteAddress, remotePort: null, secure, signal };
+  // The certificate is the proxy's.
+  return { remoteAddress, remotePort: null, secure, peerCertificate: null, signal };
 }

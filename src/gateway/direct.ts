@@ -5,7 +5,13 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -34,6 +40,8 @@ import { Porter } from './porter.ts';
 import { refusalOf } from './refusal.ts';
 
 const NONE = new Uint8Array(0);
+/** Between two looks for heads that take too long, in milliseconds. */
+const LOOK_EVERY = 1_000;
 
 /** Those that have a meaning before a client is handed over. */
 const OPTIONS: readonly string[] = [
@@ -69,7 +77,7 @@ export async function startDirect(settings: GatewaySettings, events: GatewayEmit
   if (server !== null) checkUpgrades(server, 'gateway');
   const rules = server === null ? SERVE_RULES : ATTACH_RULES;
   const judge = new ServerSettings(rules, client, 'gateway', { best: nodePlatform, open: publicPlatform });
-  const http = (server as HttpServer | null) ?? createServer(upgradeRequired);
+  const http = (server as HttpServer | null) ?? createServer(timesFor(judge), upgradeRequired);
   const director = new Director(settings, judge, events, http, server === null);
   const { signal } = client;
   signal?.throwIfAborted();
@@ -201,7 +209,8 @@ class Director implements Front {
     };
     const deadline = setTimeout(late, Math.min(handshakeTimeout, LONGEST_TIMER));
     const { remotePort = null } = socket;
-    const peer: Peer = { remoteAddress: peerAddress, remotePort, secure: false, signal: controller.signal };
+    const { signal } = controller;
+    const peer: Peer = { remoteAddress: peerAddress, remotePort, secure: false, peerCertificate: null, signal };
     const blame = (error: unknown): Decision => {
       // Who waits for a client that has left may well fail for it.
       if (!socket.destroyed) applicationFailed(error);
@@ -336,10 +345,11 @@ function findProcess(
  * comes early all the same is taken along as far as it is here.
  */
 function stopReading(socket: Socket, head: Uint8Array): string {
-  (socket as { _handle?: { readStop?: () => unknown } | null })._handle?.readStop?.();
   const chunks: Uint8Array[] = [head];
   for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null)
     chunks.push(chunk);
+  // Behind `read`, which begins to read again where the socket was full: what this process read now would be lost.
+  (socket as { _handle?: { readStop?: () => unknown } | null })._handle?.readStop?.();
   return Buffer.concat(chunks).toString('base64');
 }
 
@@ -360,6 +370,17 @@ function answer(socket: Socket, connection: ServerConnection): void {
   connection.outgoingWritten(bytes.length, nodeClock.now());
   // Nobody reads on: what still comes must not keep the socket.
   socket.destroySoon();
+}
+
+/** How long a head may take to come: Node's own times are a minute and more. 0 is none. */
+function timesFor({ endpoint }: ServerSettings): ServerOptions {
+  const { handshakeTimeout } = endpoint.connection;
+  const time = handshakeTimeout > LONGEST_TIMER ? 0 : Math.ceil(handshakeTimeout);
+  return {
+    headersTimeout: time,
+    requestTimeout: time,
+    connectionsCheckingInterval: Math.min(time, LOOK_EVERY) || LOOK_EVERY,
+  };
 }
 
 function upgradeRequired(_: IncomingMessage, response: ServerResponse): void {

@@ -79,7 +79,8 @@ export class GatewayEmitter {
   }
 
   emit<Name extends GatewayEventName>(type: Name, event: GatewayEvents[Name]): void {
-    for (const listener of this.listeners.get(type) ?? []) {
+    // Those that it had when this happened: a listener that undoes itself and listens anew waits for the next time.
+    for (const listener of [...(this.listeners.get(type) ?? [])]) {
       try {
         const result = (listener as unknown as GatewayListener<Name>)(event);
         Promise.resolve(result).catch(applicationFailed);

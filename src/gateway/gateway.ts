@@ -5,6 +5,7 @@
  */
 
 import { Memory } from '../codec/memory.ts';
+import { rowOf } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
 import { isAddressAllowed, readAddressList } from '../server/address-list.ts';
 import type { Peer, ServeOptions, Verdict } from '../server/options.ts';
@@ -24,6 +25,7 @@ import { refusalOf } from './refusal.ts';
 import { Relay } from './relay.ts';
 import { findTarget, type Target } from './targets.ts';
 
+const NOT_ALLOWED = 'its address is not allowed';
 /** Of all clients: no option gives them another. */
 const memory = Memory.of(nodePlatform.allocate!);
 
@@ -148,14 +150,22 @@ class Joiner implements Front {
 
   async start(): Promise<this> {
     const { settings } = this;
+    const { onRequest } = settings.client;
+    // Behind proxies that we trust lists are about those whom they speak for: they are looked at here, whatever is asked for.
+    const behind: ServeOptions = {
+      allowedAddresses: null,
+      deniedAddresses: null,
+      ...(typeof onRequest === 'function' && {
+        onRequest: (request, peer) => this.answerPlain(onRequest, request, peer),
+      }),
+    };
     const options: ServeOptions = {
       ...settings.client,
       delivery: 'fragment',
       borrow: true,
       maxBufferedAmount: null,
       maxMessageSize: settings.maxClientMessage,
-      // Behind proxies that we trust lists are about those whom they speak for.
-      ...(settings.trusted === null ? {} : { allowedAddresses: null, deniedAddresses: null }),
+      ...(settings.trusted === null ? {} : behind),
       authorize: (request, peer) => this.authorize(request, peer),
     };
     const handler = (socket: ServerEndpoint) => this.join(socket);
@@ -210,11 +220,23 @@ class Joiner implements Front {
     return clientAddress(peer, request.headers, this.settings.trusted);
   }
 
+  /** A request that asks for no upgrade, by way of a proxy that we trust. */
+  private answerPlain(
+    onRequest: NonNullable<ServeOptions['onRequest']>,
+    request: Request,
+    peer: Peer,
+  ): ReturnType<NonNullable<ServeOptions['onRequest']>> {
+    const remoteAddress = this.addressOf(request, peer.remoteAddress);
+    if (this.isAllowed(remoteAddress)) return onRequest(request, clientOf(peer, remoteAddress));
+    this.events.emit('refused', { status: 403, path: request.path, reason: NOT_ALLOWED, remoteAddress });
+    return { status: 403, body: `${rowOf('ADDRESS_REFUSED').text}\n` };
+  }
+
   /** Connects to the backend before the client hears anything. */
   private async authorize(request: Request, peer: Peer): Promise<Verdict> {
     const remoteAddress = this.addressOf(request, peer.remoteAddress);
     if (this.settings.trusted !== null && !this.isAllowed(remoteAddress)) {
-      this.reasons.set(request, 'its address is not allowed');
+      this.reasons.set(request, NOT_ALLOWED);
       return false;
     }
     const verdict = await this.decideFirst?.(request, clientOf(peer, remoteAddress));

@@ -98,8 +98,8 @@ export interface GatewayOptions<Context = unknown> extends Omit<ServeOptions<Con
   readonly processes?: Processes;
   /**
    * Proxies in front of the gateway: their X-Forwarded-For is believed. Addresses, networks, and `'unix'` for peers on a UNIX
-   * socket. Then `allowedAddresses`, `deniedAddresses` and the peer that `authorize` gets are about the clients behind them.
-   * Default: none.
+   * socket. Then `allowedAddresses`, `deniedAddresses` and the peer that `authorize` and `onRequest` get are about the clients
+   * behind them. Default: none.
    */
   readonly trustedProxies?: readonly string[];
   /** Takes the upgrades of this `http` or `https` server, instead of listening. */
@@ -116,6 +116,8 @@ const CARRYING = [
   ...(['framing', 'frameType', 'maxMessageSize', 'connectTimeout', 'sendTimeout'] as const),
   ...(['endCode', 'protocolAsName'] as const),
 ];
+/** Options that are about the sockets of a docroot. */
+const OF_DOCROOT = ['allow', 'deny', 'order', 'protocolAsName'] as const;
 /** The framings. */
 export const FRAMINGS: readonly Framing[] = ['chunk', 'nul', 'line', 'length-prefixed'];
 /** The frame types. */
@@ -171,7 +173,8 @@ export class GatewaySettings {
 
   /** @throws UsageError naming the option that is missing, unknown or wrong */
   constructor(options: GatewayOptions) {
-    const own: Record<string, unknown> = {};
+    // An option may be called __proto__: then it is one that there is not.
+    const own: Record<string, unknown> = Object.create(null);
     const client: Record<string, unknown> = {};
     checkRecord(options, WHERE);
     for (const [name, value] of Object.entries(options)) {
@@ -192,8 +195,17 @@ export class GatewaySettings {
     }
     const idle = this.direct ? CARRYING.find((name) => own[name] !== undefined) : undefined;
     if (idle !== undefined) refuse(`option '${idle}' means nothing in mode 'direct': the gateway carries no payload`);
-    if (!this.direct && this.names.docroot === null && this.names.routes.length === 0) {
-      refuse("give option 'docroot', the folder of the backends' sockets, or option 'routes'");
+    if (!this.direct && this.names.docroot === null) {
+      if (this.names.routes.length === 0) {
+        refuse("give option 'docroot', the folder of the backends' sockets, or option 'routes'");
+      }
+      // Who denies a name must not believe that this is done.
+      const blind = OF_DOCROOT.find((name) => options[name] !== undefined);
+      if (blind !== undefined) {
+        refuse(
+          `option '${blind}' is about the names below a 'docroot', and there is none: a route is its own permission`,
+        );
+      }
     }
     if (!isSendableCloseCode(read.endCode)) refuse(`option 'endCode': ${read.endCode} may not be sent`);
     checkFront(options, read.server);

@@ -119,8 +119,8 @@ export class Relay implements BackendTaker, MessageSink, Wakeable {
     if (!backend.writable) return;
     const fault = this.encoder.encode(data, last, writer);
     if (fault !== null) {
-      this.backendOver = true;
-      backend.destroy();
+      // What came before it is the backend's, however much of that came at once.
+      writer.end();
       this.refuse(fault);
     } else if (writer.unsent >= this.rules.highWaterMark) {
       writer.flush();

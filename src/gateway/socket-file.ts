@@ -5,6 +5,7 @@
 
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
+import { socketPathFault } from '../transport/node/socket-path.ts';
 import { BackendError } from './backend.ts';
 
 /** Linux: a descriptor that stands for the file itself; nothing can be read or written by it. Node does not name it. */
@@ -65,6 +66,9 @@ export async function findNamed(path: string): Promise<Found> {
   if (before === null) return NOTHING;
   if (before.isDirectory()) return FOLDER;
   if (!before.isSocket()) return NOTHING;
+  // A route may be named by a short way through links: this is the long one, which Node would cut.
+  const fault = socketPathFault(path);
+  if (fault !== null) throw new BackendError(502, `the path of the socket ${fault}`);
   const { dev, ino } = before;
   return {
     kind: 'socket',

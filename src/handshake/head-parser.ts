@@ -8,7 +8,7 @@
  */
 import type { FaultCode } from '../errors.ts';
 import { BYTE_CLASS, LINE_BYTE, TOKEN_BYTE, VALUE_BYTE } from './header-grammar.ts';
-import { decodeLatin1, type Latin1Decoder } from './text.ts';
+import { decodeLatin1 } from './text.ts';
 
 /** How much of a head is taken; `null` is off. */
 export interface HeadLimits {
@@ -60,7 +60,6 @@ export class HeadParser {
   private readonly maxHeaders: number;
   private readonly lineClass: number;
   private readonly lineFault: FaultCode;
-  private readonly decode: Latin1Decoder;
   private state: State = State.FirstLine;
   /** Bytes read so far. */
   private position = 0;
@@ -69,17 +68,13 @@ export class HeadParser {
   /** Where the first line ends, then for each field where its name and its value end. Only offsets until all is known. */
   private marks: number[] = [];
 
-  /**
-   * @param kind a status line may hold tabs and obs-text (RFC 9112 section 4), a request line may not
-   * @param decode reads latin1 faster than {@link decodeLatin1}, where the platform can; called once a head
-   */
-  constructor(limits: HeadLimits, kind: 'request' | 'response' = 'request', decode: Latin1Decoder = decodeLatin1) {
+  /** @param kind a status line may hold tabs and obs-text (RFC 9112 section 4), a request line may not */
+  constructor(limits: HeadLimits, kind: 'request' | 'response' = 'request') {
     this.maxHeadSize = limits.maxHeadSize ?? Number.POSITIVE_INFINITY;
     this.maxRequestLine = limits.maxRequestLine ?? Number.POSITIVE_INFINITY;
     this.maxHeaders = limits.maxHeaders ?? Number.POSITIVE_INFINITY;
     this.lineClass = kind === 'request' ? LINE_BYTE : VALUE_BYTE;
     this.lineFault = kind === 'request' ? 'REQUEST_LINE_INVALID' : 'STATUS_LINE_INVALID';
-    this.decode = decode;
   }
 
   /**
@@ -170,9 +165,9 @@ export class HeadParser {
   private complete(bytes: Uint8Array, start: number, end: number): void {
     if (this.position > 0) {
       this.keep(bytes, start, end);
-      this.split(this.decode(this.buffer!, 0, this.position));
+      this.split(decodeLatin1(this.buffer!, 0, this.position));
     } else {
-      this.split(this.decode(bytes, start, end));
+      this.split(decodeLatin1(bytes, start, end));
     }
     this.state = State.Complete;
     this.release();

@@ -214,7 +214,7 @@ export function checkRequest(
   }
 
   // A head read by somebody else may hold what ours cannot.
-  if (holdsLineFeed(rawHeaders)) return verdict('HEADER_INVALID');
+  if (rawHeaders.some((text) => text.includes('\n'))) return verdict('HEADER_INVALID');
   // §4.2.1 point 1 of RFC 6455: a GET of HTTP/1.1, whose target is a path or an absolute HTTP(S) URI.
   if (version !== '1.1') return verdict('HTTP_VERSION_UNSUPPORTED');
   if (method !== 'GET') return verdict('METHOD_NOT_GET');
@@ -282,11 +282,6 @@ function isWebScheme(scheme: string): boolean {
   return scheme === 'http' || scheme === 'https' || scheme === 'ws' || scheme === 'wss';
 }
 
-function holdsLineFeed(rawHeaders: readonly string[]): boolean {
-  for (const text of rawHeaders) if (text.includes('\n')) return true;
-  return false;
-}
-
 function isDigit(unit: number): boolean {
   return unit >= 0x30 && unit <= 0x39;
 }
@@ -297,7 +292,7 @@ export interface RequestParts {
   readonly target: string;
   /** The Host header: the port only when it is not the scheme's default (section 4.1 point 4). */
   readonly host: string;
-  /** 16 random bytes as base64. */
+  /** 16 random bytes as base64: made by the engine, and not judged here. */
   readonly key: string;
   readonly origin: string | null;
   /** In order of preference. */
@@ -321,17 +316,12 @@ export function formatRequest(parts: RequestParts): Uint8Array {
     target,
   );
   requireArgument(typeof host === 'string' && isValidHost(host), 'the host is malformed', host);
-  requireArgument(isValidKey(key), 'the key is not base64 of 16 bytes', key);
   const more = formatFields(headers, ['host', 'origin', 'user-agent']);
 
   let head = `GET ${target} HTTP/1.1\r\n`;
-  if (countField(headers, 'host') === 0) head += `Host: ${host}\r\n`;
-  else
-    requireArgument(
-      isValidHost(givenValue(headers, 'host')),
-      'the header Host is malformed',
-      givenValue(headers, 'host'),
-    );
+  const given = headers.find(([name]) => equalsIgnoreCase(name, 'host'));
+  if (given === undefined) head += `Host: ${host}\r\n`;
+  else requireArgument(isValidHost(given[1]), 'the header Host is malformed', given[1]);
   head += `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n`;
   if (subprotocols.length > 0) {
     for (const name of subprotocols) requireArgument(isToken(name), 'a subprotocol is not a token', name);
@@ -345,9 +335,4 @@ export function formatRequest(parts: RequestParts): Uint8Array {
   }
   if (origin !== null && countField(headers, 'origin') === 0) head += formatFields([['Origin', origin]], []);
   return encodeLatin1(`${head}${more}\r\n`);
-}
-
-/** The value of a field that is given. */
-function givenValue(headers: readonly HeaderField[], name: string): string {
-  return headers.find(([given]) => equalsIgnoreCase(given, name))![1];
 }

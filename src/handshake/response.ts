@@ -5,17 +5,18 @@
 import { pureText } from '../codec/utf8.ts';
 import { type FaultCode, printable, rowOf, UsageError } from '../errors.ts';
 import type { ExtensionOffer } from '../extension/extension.ts';
-import { acceptKey, isValidKey } from './accept-key.ts';
-import { countField, extensionsOf, formatFields, type HeaderField, requireArgument } from './field-lines.ts';
-import { hasToken, isToken, parseExtensions } from './header-grammar.ts';
+import { acceptKey } from './accept-key.ts';
+import { countField, extensionsOf, formatFields, type HeaderField } from './field-lines.ts';
+import { hasToken, parseExtensions } from './header-grammar.ts';
 import type { Headers } from './headers.ts';
 import { versionAt } from './request.ts';
 import { encodeLatin1, equalsIgnoreCase } from './text.ts';
 
 /** What goes into a 101. */
 export interface AcceptParts {
-  /** The request's Sec-WebSocket-Key. */
+  /** The request's Sec-WebSocket-Key, which was judged with it. */
   readonly key: string;
+  /** One of the client's, which were judged with its request. */
   readonly subprotocol: string | null;
   /** The Sec-WebSocket-Extensions value; empty for none. */
   readonly extensions: string;
@@ -29,13 +30,9 @@ export interface AcceptParts {
  */
 export function formatAccept(parts: AcceptParts): Uint8Array {
   const { key, subprotocol, extensions, headers } = parts;
-  requireArgument(isValidKey(key), 'the key is not base64 of 16 bytes', key);
   let head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n';
   head += `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n`;
-  if (subprotocol !== null) {
-    requireArgument(isToken(subprotocol), 'the subprotocol is not a token', subprotocol);
-    head += `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
-  }
+  if (subprotocol !== null) head += `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
   if (extensions !== '') head += `Sec-WebSocket-Extensions: ${extensionsOf(extensions)}\r\n`;
   return encodeLatin1(`${head}${formatFields(headers, [])}\r\n`);
 }
@@ -47,8 +44,6 @@ export interface RejectionParts {
   readonly headers: readonly HeaderField[];
   /** A string goes as UTF-8. */
   readonly body: string | Uint8Array | null;
-  /** Adds `Sec-WebSocket-Version: 13`, which a 426 has anyway. */
-  readonly version13?: boolean;
 }
 
 /** Seconds after which a client may ask again whom a server had no room for (RFC 9110 section 15.6.4). */
@@ -78,12 +73,11 @@ export function formatRejection(parts: RejectionParts): Uint8Array {
   let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`;
   if (status === 426) {
     // RFC 9110 section 15.5.22: a 426 names the protocol; section 7.8: Upgrade is always announced in Connection.
-    head += 'Upgrade: websocket\r\nConnection: close, Upgrade\r\n';
+    // §4.2.2 point 4 and §4.4: a version that is not ours is answered with the one that is.
+    head += 'Upgrade: websocket\r\nConnection: close, Upgrade\r\nSec-WebSocket-Version: 13\r\n';
   } else {
     head += 'Connection: close\r\n';
   }
-  // §4.2.2 point 4 and §4.4: a version that is not ours is answered with the one that is.
-  if (status === 426 || parts.version13 === true) head += 'Sec-WebSocket-Version: 13\r\n';
   if (status === 405 && countField(headers, 'allow') === 0) head += 'Allow: GET\r\n';
   if (status === 503 && countField(headers, 'retry-after') === 0) head += `Retry-After: ${RETRY_AFTER}\r\n`;
   if (body.length > 0 && countField(headers, 'content-type') === 0)
@@ -151,11 +145,9 @@ export interface ResponseParts extends StatusLine {
   readonly key: string;
   /** The subprotocols that were offered. */
   readonly subprotocols: readonly string[];
-  /** The Sec-WebSocket-Extensions value that was sent. Left out, names are for `agreeExtensions` to judge. */
-  readonly extensions?: string;
 }
 
-/** What {@link checkResponse} found; `subprotocol` and `answers` are empty with a fault. */
+/** What {@link checkResponse} found; `subprotocol` and `answers` are empty with a fault. Who offered what is not judged here. */
 export interface ResponseVerdict {
   readonly fault: FaultCode | null;
   readonly detail: string;
@@ -202,13 +194,6 @@ export function checkResponse(parts: ResponseParts): ResponseVerdict {
   const values = headers.getAll('sec-websocket-extensions');
   const answers = parseExtensions(values);
   if (answers === null) return failed('EXTENSION_UNREQUESTED', values.join(', '));
-  if (parts.extensions !== undefined) {
-    // An empty value is no list.
-    const offers = parseExtensions([parts.extensions]) ?? [];
-    for (const { name } of answers) {
-      if (!offers.some((offer) => offer.name === name)) return failed('EXTENSION_UNREQUESTED', name);
-    }
-  }
   return { fault: null, detail: '', subprotocol, answers };
 }
 

@@ -10,9 +10,13 @@ export class AddressCounter {
   private readonly counts: Map<string, number> = new Map();
   private readonly members: Map<object, string> = new Map();
 
-  /** How many connections there are from an address; none without an address (UNIX sockets). */
-  count(address: string | null): number {
-    return address === null ? 0 : (this.counts.get(keyOf(address)) ?? 0);
+  /** How many connections there are from an address, `others` aside; none without an address (UNIX sockets). */
+  count(address: string | null, others: Iterable<object> = []): number {
+    if (address === null) return 0;
+    const key = keyOf(address);
+    let count = this.counts.get(key) ?? 0;
+    for (const other of others) if (this.members.get(other) === key) count--;
+    return count;
   }
 
   /** Counts a connection from now on, once. */

@@ -96,13 +96,14 @@ export abstract class Attachment implements Source, Taker {
     // The http server's timeout for idle sockets is not for us: an open connection may be silent.
     (socket as Partial<Socket>).setTimeout?.(0);
     (socket as Partial<Socket>).setNoDelay?.(true);
-    const connection = ServerConnection.fromRequest(
-      { method, target: url, version: httpVersion, rawHeaders },
-      new Uint8Array(head.buffer, head.byteOffset, head.length),
-      settings.endpoint.connection,
-      environment.clock.now(),
-    );
+    // Those of https are not half-open: whether the peer's end is also ours is for the engine to say.
+    socket.allowHalfOpen = true;
+    const parsed = { method, target: url, version: httpVersion, rawHeaders };
+    const now = environment.clock.now();
+    const connection = ServerConnection.fromRequest(parsed, NONE, settings.endpoint.connection, now);
     const seen = { line: `${method} ${url} HTTP/${httpVersion}`, rawHeaders };
-    this.gate.admit(connection, new SocketTransport(socket, { internals: settings.internals }), seen);
+    this.gate.admit(connection, new SocketTransport(socket, { head, internals: settings.internals }), seen);
   }
 }
+
+const NONE = new Uint8Array(0);

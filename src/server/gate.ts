@@ -3,14 +3,13 @@
  * the registry. One gate serves all connections of a server.
  */
 
-import { checkClose } from '../codec/close-payload.ts';
 import type { ServerConnection } from '../connection/server-connection.ts';
 import { onAnyEvent } from '../endpoint/any-event.ts';
 import type { Endpoint, Host } from '../endpoint/endpoint.ts';
 import type { CloseEvent } from '../endpoint/events.ts';
 import { readHeaders } from '../endpoint/header-list.ts';
 import type { Environment } from '../endpoint/options.ts';
-import { HandshakeError, rowOf, TransportError, UsageError } from '../errors.ts';
+import { HandshakeError, rowOf, TransportError } from '../errors.ts';
 import type { Request } from '../handshake/request.ts';
 import { type SeenRequest, tapFor } from '../transport/node/debug.ts';
 import { publishClose, publishOpen, publishRefused } from '../transport/node/diagnostics.ts';
@@ -24,7 +23,6 @@ import type { Acceptance, Handler, PlainAnswer, Refusal, ServerSettings, Verdict
 import { isOriginAllowed } from './origin.ts';
 import { Pending } from './pending.ts';
 import { checkOptions, Registry } from './registry.ts';
-import type { CloseServerOptions } from './server.ts';
 import { ServerEndpoint } from './server-endpoint.ts';
 import { headersFor, isPromise, isRefusal, readVerdict, subprotocolFor } from './verdict.ts';
 
@@ -154,6 +152,11 @@ export class Gate implements Host {
     return count;
   }
 
+  /** Who was refused and only has to leave takes no place; but there may not be too many of them ({@link Gate.dropped}). */
+  private *lingering(): Iterable<Endpoint> {
+    for (const endpoint of this.pending.keys()) if (endpoint.readyState === 'closing') yield endpoint;
+  }
+
   // ── the opening handshake ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** @hidden */
@@ -188,12 +191,10 @@ export class Gate implements Host {
 
   /** Whether there are too many connections from an address. */
   private isCrowded(address: string | null): boolean {
-    const { addresses, pending } = this;
+    const { addresses } = this;
     const { maxConnectionsPerAddress } = this.settings;
     if (addresses === null || addresses.count(address) <= maxConnectionsPerAddress) return false;
-    // Who was refused and lingers takes no place.
-    for (const endpoint of pending.keys()) if (endpoint.readyState !== 'connecting') addresses.leave(endpoint);
-    return addresses.count(address) > maxConnectionsPerAddress;
+    return addresses.count(address, this.lingering()) > maxConnectionsPerAddress;
   }
 
   private decide(endpoint: Endpoint, request: Request, pending: Pending): void {
@@ -363,12 +364,8 @@ export class Gate implements Host {
     this.events.emit('error', error);
   }
 
-  /** Ends every connection; resolves when there is none left. */
-  close({ code = 1001, reason = '', timeout = this.settings.closeTimeout }: CloseServerOptions): Promise<void> {
-    checkClose(code, reason);
-    if (timeout !== null && (typeof timeout !== 'number' || !(timeout > 0))) {
-      throw new UsageError('INVALID_ARGUMENT', 'close: timeout must be a number of milliseconds above 0, or null');
-    }
+  /** Ends every connection, once; resolves when there is none left. */
+  close(code: number, reason: string, timeout: number): Promise<void> {
     this.closing = true;
     const { clock } = this.environment;
     const gone = new Promise<void>((resolve) => {
@@ -376,7 +373,7 @@ export class Gate implements Host {
     });
     for (const endpoint of [...this.pending.keys(), ...this.registry.list()]) void endpoint.close(code, reason);
     for (const pending of this.pending.values()) pending.abort();
-    const dropAt = clock.now() + (timeout ?? Number.POSITIVE_INFINITY);
+    const dropAt = clock.now() + timeout;
     const drop = {
       wake: () => {
         for (const endpoint of [...this.pending.keys(), ...this.registry.list()]) endpoint.terminate();

@@ -68,9 +68,9 @@ export abstract class Junction<T extends Taker> {
     return found;
   }
 
-  /** Any of them, to say 404. */
+  /** Any of them, to say 404; one that is closing would say 503. */
   protected get any(): T | null {
-    return this.takers[0] ?? null;
+    return this.takers.find((taker) => !this.closing.has(taker)) ?? this.takers[0] ?? null;
   }
 }
 

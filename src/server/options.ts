@@ -1,6 +1,15 @@
 /** The options of servers: their rules in one table, and what was read from them. */
 
-import { checkRecord, type Platform, quote, type Rules, readOptions, withPlatform } from '../connection/options.ts';
+import {
+  CONNECTION_RULES,
+  checkRecord,
+  type Platform,
+  quote,
+  type Rule,
+  type Rules,
+  readOptions,
+  withPlatform,
+} from '../connection/options.ts';
 import type { DebugLevel, DebugOptions, LineDebug } from '../debug/options.ts';
 import type { AnyEvent } from '../endpoint/any-event.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
@@ -26,6 +35,8 @@ export interface Peer {
   readonly remotePort: number | null;
   /** Whether this server's own side of the connection is protected by TLS. */
   readonly secure: boolean;
+  /** The certificate that the peer has shown to this server, in DER, or null. Unless `tls` says otherwise, it was checked. */
+  readonly peerCertificate: Uint8Array | null;
   /** Aborts when the peer is gone before it was answered, `handshakeTimeout` has passed, or the server closes. */
   readonly signal: AbortSignal;
 }
@@ -58,9 +69,12 @@ export interface Acceptance<Context = unknown> {
  */
 export type Verdict<Context = unknown> = undefined | boolean | Refusal | Acceptance<Context>;
 
+/** Heads that an HTTP server reads are within the limits of that server. */
+type HeadLimit = 'maxHeadSize' | 'maxRequestLine' | 'maxHeaders';
+
 /** Options of `attach`. Sizes in bytes, durations in milliseconds. `Context` is what `authorize` gives a connection along. */
-export interface AttachOptions<Context = unknown> extends Omit<EndpointOptions, 'plainRequests'> {
-  /** The paths that are served, compared exactly and without the query. Default: all. Others are answered with 404. */
+export interface AttachOptions<Context = unknown> extends Omit<EndpointOptions, 'plainRequests' | HeadLimit> {
+  /** The paths that are served, percent-encoded, compared exactly and without the query. Default: all. Others are answered with 404. */
   readonly paths?: string | readonly string[];
   /** Web pages that may connect. Default: those whose host and port are the request's own. Others are answered with 403. */
   readonly allowedOrigins?: AllowedOrigins;
@@ -103,14 +117,14 @@ export interface AttachOptions<Context = unknown> extends Omit<EndpointOptions, 
 }
 
 /** Options of `serve`. */
-export interface ServeOptions<Context = unknown> extends AttachOptions<Context> {
+export interface ServeOptions<Context = unknown> extends AttachOptions<Context>, Pick<EndpointOptions, HeadLimit> {
   /** The TCP port; 0 for any that is free. Either `port` or `path`. */
   readonly port?: number;
   /** The address or name to listen on. Default: all, over IPv6 and IPv4. */
   readonly host?: string;
   /** Listens on IPv4 or IPv6 only. */
   readonly family?: 4 | 6;
-  /** The path of a UNIX socket to listen on. */
+  /** The path of a UNIX socket to listen on. Who may connect to it is what the umask of the process leaves. */
   readonly path?: string;
   /** Connections that wait for accept, in the kernel. Default 511. */
   readonly backlog?: number;
@@ -128,10 +142,12 @@ export interface ServeOptions<Context = unknown> extends AttachOptions<Context> 
 export type PlainAnswer = Refusal | null | undefined;
 
 const { plainRequests: _, ...SHARED_RULES } = ENDPOINT_RULES;
+const { maxHeadSize, maxRequestLine, maxHeaders } = CONNECTION_RULES;
+const HEAD_RULES: Record<HeadLimit, Rule> = { maxHeadSize, maxRequestLine, maxHeaders };
 
 /** The rules of {@link AttachOptions}. Those of several types are checked by hand and stand here by their names. */
 export const ATTACH_RULES: Rules = {
-  ...SHARED_RULES,
+  ...Object.fromEntries(Object.entries(SHARED_RULES).filter(([name]) => !Object.hasOwn(HEAD_RULES, name))),
   paths: { kind: 'list', default: undefined },
   allowedOrigins: { kind: 'list', default: undefined },
   subprotocols: { kind: 'list', default: undefined },
@@ -150,6 +166,7 @@ export const ATTACH_RULES: Rules = {
 /** The rules of {@link ServeOptions}. */
 export const SERVE_RULES: Rules = {
   ...ATTACH_RULES,
+  ...HEAD_RULES,
   port: { kind: 'count', default: undefined },
   host: { kind: 'string', default: undefined },
   family: { kind: 'count', default: undefined },
@@ -243,10 +260,10 @@ function readPaths(value: unknown, where: string): ReadonlySet<string> | null {
     throw new UsageError('INVALID_OPTION', `${where}: option 'paths' must be a path or an array of paths`);
   }
   for (const path of list as unknown[]) {
-    if (typeof path !== 'string' || !path.startsWith('/') || /[?#]/.test(path)) {
+    if (typeof path !== 'string' || !path.startsWith('/') || /[?#]|[^\x21-\x7e]/.test(path)) {
       throw new UsageError(
         'INVALID_OPTION',
-        `${where}: option 'paths': ${quote(path)} is no path: it begins with '/' and has no query`,
+        `${where}: option 'paths': ${quote(path)} is no path: it begins with '/', has no query, and is percent-encoded`,
       );
     }
   }

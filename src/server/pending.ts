@@ -37,6 +37,10 @@ export class Pending implements Peer, Wakeable {
     return this.endpoint.secure;
   }
 
+  get peerCertificate(): Uint8Array | null {
+    return this.endpoint.peerCertificate;
+  }
+
   /** Made when it is asked for: few hooks do. */
   get signal(): AbortSignal {
     if (this.controller === null) {

@@ -59,10 +59,13 @@ export async function serveAs<Context = unknown>(
   if (handler !== undefined && typeof handler !== 'function') {
     throw new UsageError('INVALID_ARGUMENT', `${who}: the handler must be a function`);
   }
-  const { signal, tls } = options;
-  const where = await readListenOptions(options as ServeOptions, who);
+  // As it is now: names may have to be looked up, and the caller may have other plans for its object meanwhile.
+  const given = { ...options } as ServeOptions;
+  const tls = given.tls === undefined || given.path !== undefined ? null : new ServerTls(given.tls, who);
+  const where = await readListenOptions(given, who);
+  const { signal } = given;
   const gate = new Gate(settings, (handler as Handler | undefined) ?? null, nodeEnvironment);
-  const source = new Listener(gate, tls === undefined ? null : new ServerTls(tls, who), options as ServeOptions, who);
+  const source = new Listener(gate, tls, given, who);
   signal?.throwIfAborted();
   await source.listen(where);
   const server = new Server<Context>(gate, source);
@@ -148,7 +151,7 @@ class Listener implements Source {
   private readonly clock: Clock;
   private readonly net: NetServer;
   private readonly options: ServeOptions;
-  /** Sockets in their TLS handshake, by address and port of the peer. */
+  /** Sockets in their TLS handshake, by the addresses of both ends. */
   private readonly securing: Map<string, Securing> = new Map();
   private where: ReturnType<Source['address']> = null;
   private undoSignal: (() => void) | null = null;
@@ -329,9 +332,9 @@ class Securing implements Wakeable {
   }
 }
 
-/** No two connections to one listener have the same peer address and port at a time. */
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** A listener for all addresses may have the same peer address and port twice at a time: on two addresses of its own. */
+function keyOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function ignore(): void {}

@@ -233,10 +233,21 @@ export class Server<Context = unknown> implements AsyncDisposable {
   close(options: CloseServerOptions = {}): Promise<void> {
     checkOptions('close', options, ['code', 'reason', 'timeout']);
     if (this.closing !== null) return this.closing;
-    const gone = this.gate.close(options);
-    this.closing = Promise.all([this.source.stop(), gone]).then(() => {
+    const { code = 1001, reason = '', timeout = this.gate.settings.closeTimeout } = options;
+    checkClose(code, reason);
+    if (timeout !== null && (typeof timeout !== 'number' || !(timeout > 0))) {
+      throw new UsageError('INVALID_ARGUMENT', 'close: timeout must be a number of milliseconds above 0, or null');
+    }
+    let done = (): void => {};
+    // Before anybody hears of it: whose signal aborts, or who listens to `refused`, may close it too.
+    this.closing = new Promise((resolve) => {
+      done = resolve;
+    });
+    const gone = this.gate.close(code, reason, timeout ?? Number.POSITIVE_INFINITY);
+    void Promise.all([gone, this.source.stop()]).then(() => {
       this.source.release();
       this.gate.events.emit('close');
+      done();
     });
     return this.closing;
   }

@@ -57,10 +57,13 @@ export async function openClient(
     else endpoint.terminate();
   };
   const abort = () => fail(signal?.reason);
-  // As long as there is no transport; then the engine keeps it.
+  // Where there is a transport the engine keeps it itself; but it leaves a server that has refused us time to go.
   const deadline: Wakeable & { readonly at: number } = {
     at: clock.now() + settings.endpoint.connection.handshakeTimeout,
-    wake: () => fail(new TimeoutError('OPENING_TIMEOUT')),
+    wake() {
+      if (endpoint === null) fail(new TimeoutError('OPENING_TIMEOUT'));
+      else if (endpoint.readyState === 'closing') endpoint.terminate();
+    },
   };
   const open = (opened: Endpoint) => {
     try {
@@ -84,7 +87,6 @@ export async function openClient(
         transport.destroy();
         return;
       }
-      clock.cancel(deadline, deadline.at);
       endpoint = new Endpoint(connection, transport, settings.endpoint, environment, {
         opened: open,
         closed: (_, { error }) => fail(error ?? new TransportError('TRANSPORT_ENDED')),

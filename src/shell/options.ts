@@ -12,7 +12,7 @@ import { type AllowedOrigins, readAllowedOrigins } from '../server/origin.ts';
 
 /** Options of a server. Sizes in bytes, durations in milliseconds. */
 export interface ShellServerOptions extends Omit<EndpointOptions, 'plainRequests'> {
-  /** The paths that are served, compared exactly and without the query. Default: all. Others are answered with 404. */
+  /** The paths that are served, percent-encoded, compared exactly and without the query. Default: all. Others are answered with 404. */
   readonly paths?: readonly string[];
   /** Web pages that may connect. Default: those whose host and port are the request's own. Others are answered with 403. */
   readonly allowedOrigins?: AllowedOrigins;
@@ -103,8 +103,11 @@ export class ShellServerSettings {
     const { read, endpoint } = split(SERVER_RULES, SERVER_SHARED, options, platform, where, ['allowedOrigins']);
     const settings = read as unknown as Required<ShellServerOptions>;
     for (const path of settings.paths ?? []) {
-      if (typeof path !== 'string' || !path.startsWith('/') || /[?#]/.test(path)) {
-        refuse(where, `option 'paths': ${quote(path)} is no path: it begins with '/' and has no query`);
+      if (typeof path !== 'string' || !path.startsWith('/') || /[?#]|[^\x21-\x7e]/.test(path)) {
+        refuse(
+          where,
+          `option 'paths': ${quote(path)} is no path: it begins with '/', has no query, and is percent-encoded`,
+        );
       }
     }
     this.endpoint = endpoint;

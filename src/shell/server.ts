@@ -53,8 +53,9 @@ export class ShellServer {
    * @param environment default: the server's; one for each connection where a runtime wants that
    */
   admit(transport: Transport, environment: Environment = this.environment): Endpoint | null {
-    const { settings, pending, open } = this;
-    const busy = pending.size >= settings.maxPendingHandshakes || pending.size + open.size >= settings.maxConnections;
+    const { settings, pending } = this;
+    // Those that only have to leave are told apart when it matters: that takes a look at each.
+    const busy = this.isBusy(pending.size) && this.isBusy(this.connecting);
     if (pending.size >= 2 * settings.maxPendingHandshakes) {
       // Even an answer would be too much.
       transport.destroy();
@@ -105,7 +106,11 @@ export class ShellServer {
     try {
       const verdict = authorize?.(request, endpoint);
       if (!isPromise(verdict)) this.answer(endpoint, request, verdict);
-      else verdict.then((settled) => this.answer(endpoint, request, settled)).then(undefined, failed);
+      // What only resembles a promise may give back nothing.
+      else
+        Promise.resolve(verdict)
+          .then((settled) => this.answer(endpoint, request, settled))
+          .then(undefined, failed);
     } catch (error) {
       failed(error);
     }
@@ -164,6 +169,19 @@ export class ShellServer {
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** Whether one more is too many, while so many are in their handshake. */
+  private isBusy(connecting: number): boolean {
+    const { maxPendingHandshakes, maxConnections } = this.settings;
+    return connecting >= maxPendingHandshakes || connecting + this.open.size >= maxConnections;
+  }
+
+  /** Connections in their handshake, without those that were refused and only have to leave. */
+  private get connecting(): number {
+    let count = 0;
+    for (const endpoint of this.pending) if (endpoint.readyState === 'connecting') count++;
+    return count;
   }
 
   /** The clocks of all connections show the same time. */

@@ -43,6 +43,8 @@ export interface Addresses {
   readonly localPort: number | null;
   /** Whether the bytes are protected by TLS. */
   readonly secure: boolean;
+  /** The certificate that the peer has shown, in DER; null or absent: none, or nobody can tell. */
+  readonly peerCertificate?: Uint8Array | null;
 }
 
 /** What a transport reports. */

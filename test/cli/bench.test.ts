@@ -30,6 +30,19 @@ describe('bench', () => {
     await server.close();
   });
 
+  test('a server that gives nothing back: that is said, and sizes are whole', async () => {
+    const server = await serve({ port: 0, host: '127.0.0.1' }, (socket) => {
+      socket.on('message', () => {});
+    });
+    const { code, stdout } = await cli(['bench', server.url, '-c', '1', '-d', '50ms']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /\n0 messages\/s .*\n[\d.]+ [KiB]+\/s sent, 0 B\/s received\nno answer came: the server must give/,
+    );
+    expect(stdout).not.toMatch(/\d\.\d+ B\/s/);
+    await server.close();
+  });
+
   test('a terminal has a progress bar, and it is taken away', async () => {
     const server = await echoServer();
     const command = new Command(['bench', server.url, '-c', '1', '-d', '1h'], { tty: true, input: null });

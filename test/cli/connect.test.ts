@@ -65,6 +65,16 @@ describe('seed 108: in a pipe', () => {
     expect(await command.ended).toEqual({ code: 0, stdout: 'a\nb\n', stderr: '' });
   });
 
+  test('--max-message-size: larger messages may come', async () => {
+    const generous = await echoServer({ maxMessageSize: null, maxBufferedAmount: null });
+    const input = 'x'.repeat(2_097_152);
+    const { code, stderr } = await cli(['connect', generous.url], { input });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('maxMessageSize')]);
+    const flags = ['--max-message-size', '2MiB'];
+    expect(await cli(['connect', generous.url, ...flags], { input })).toMatchObject({ code: 0, stdout: `${input}\n` });
+    await generous.close();
+  });
+
   test('--once ends with the first message, though the input stays open', async () => {
     const command = new Command(['connect', server.url, '--once'], { input: null }).write('a\nb\nc\n');
     expect(await command.ended).toEqual({ code: 0, stdout: 'a\n', stderr: '' });
@@ -147,17 +157,17 @@ describe('seed 108: in a pipe', () => {
     rmSync(directory, { recursive: true });
   });
 
-  test('a peer waits for whoever reads the output', async () => {
+  test.each([[[]], [['--json']]])('a peer waits for whoever reads the output (%j)', async (flags) => {
     const flooding = await serve({ port: 0, host: '127.0.0.1' }, (socket) => {
       for (let i = 0; i < 100; i++) socket.send(`message ${i}`);
     });
-    const command = new Command(['connect', flooding.url], { input: null });
+    const command = new Command(['connect', flooding.url, ...flags], { input: null });
     command.stdout.full = true;
-    await command.until('message 0\n');
+    await command.until('message 0');
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
-    expect(command.text).toBe('message 0\n');
+    expect(command.text.match(/message \d/g)).toEqual(['message 0']);
     command.stdout.read();
-    await command.until('message 99\n');
+    await command.until('message 99');
     await command.interrupt();
     await flooding.close();
   });
@@ -394,6 +404,19 @@ describe('seed 108: in a terminal', () => {
     command.write('\x1b[A!\r');
     await command.until('< hello!\n');
     command.write('\x03');
+    expect((await command.ended).code).toBe(0);
+  });
+
+  test('a tab completes commands, and is itself in a message: what is pasted is sent as it is', async () => {
+    const command = open();
+    await command.until('connected to');
+    command.write('{\t"a":\t1}\r');
+    await command.until('< {\t"a":\t1}\n');
+    command.write('\tindented\r');
+    await command.until('< \tindented\n');
+    command.write('/he\t\r');
+    await command.until('/binary HEX');
+    command.write('\x04');
     expect((await command.ended).code).toBe(0);
   });
 

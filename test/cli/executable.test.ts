@@ -1,7 +1,7 @@
 /** The executable itself: real streams, signals and exit codes. Everything else is tested without a process. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,6 +86,19 @@ test.each([
   expect(closes).toEqual([1000]);
 });
 
+test('a command that has begun nothing ends at the first signal', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sansocket-idle-'));
+  // It says when it is there, and is never done: as an input that does not end, for which `decode` waits.
+  const module = join(directory, 'module.mjs');
+  writeFileSync(module, "process.stderr.write('loading'); await new Promise(() => setTimeout(() => {}, 1e9));");
+  const child = start('backend', 'jsonrpc', '-R', directory, '-L', module);
+  const result = ended(child);
+  await once(child.stderr, 'data');
+  child.kill('SIGTERM');
+  expect(await result).toEqual({ code: 143, stdout: '', stderr: 'loading' });
+  rmSync(directory, { recursive: true });
+});
+
 test('a server whose terminal is closed ends in order', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sansocket-hangup-'));
   const [path, status] = [join(directory, 'socket'), join(directory, 'status')];
@@ -101,6 +114,39 @@ test('a server whose terminal is closed ends in order', async () => {
   expect(existsSync(path)).toBe(false);
   rmSync(directory, { recursive: true });
 });
+
+test('Ctrl-Z gives the terminal to the shell, and `fg` takes it back', async () => {
+  const server = await echoServer();
+  // A shell with jobs, on a terminal of its own. One that edits no lines leaves the terminal as it finds it.
+  const line = `NO_COLOR=1 PS1='shell$ ' exec bash --norc --noprofile --noediting -i`;
+  const terminal = spawn('script', ['-qfc', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  let shown = '';
+  terminal.stdout.on('data', (chunk) => (shown += chunk));
+  const until = async (wanted: RegExp) => {
+    await vi.waitFor(() => expect(shown).toMatch(wanted), 20_000);
+    shown = '';
+  };
+  try {
+    await until(/shell\$ $/);
+    terminal.stdin.write(`"${process.execPath}" --import tsx "${MAIN}" connect ${server.url}\n`);
+    await until(/connected to .*> /s);
+    terminal.stdin.write('one\r');
+    await until(/< one\r\n/);
+    terminal.stdin.write('\x1a');
+    await until(/Stopped.*shell\$ $/s);
+    terminal.stdin.write("stty -a | tr ' ' '\\n' | grep -x -e echo -e icanon -e -echo -e -icanon | xargs\n");
+    await until(/\n(icanon echo|echo icanon)\r\n/);
+    terminal.stdin.write('fg\n');
+    await until(/fg\r\n.*> /s);
+    terminal.stdin.write('two\r');
+    await until(/< two\r\n/);
+    terminal.stdin.write('\x04');
+    await until(/closed 1000/);
+  } finally {
+    terminal.kill('SIGKILL');
+    await server.close();
+  }
+}, 60_000);
 
 test('a terminal that is gone ends nothing: SIGHUP does', async () => {
   const stream = Object.assign(new PassThrough({ highWaterMark: 1 }), { isTTY: true, columns: 80 });

@@ -91,12 +91,23 @@ describe('modes', () => {
     await command.interrupt();
   });
 
-  test('--binary sends everything as binary', async () => {
+  test('row 66: --binary sends everything as binary, in each mode', async () => {
     const { command, url } = await start('echo', '--binary');
     const { socket, next } = await join_(url);
     socket.send('x');
     expect(await next()).toBe('binary x');
     await command.interrupt();
+    const broadcast = await start('broadcast', '--binary');
+    const [a, b] = [await join_(broadcast.url), await join_(broadcast.url)];
+    a.socket.send('x');
+    expect(await b.next()).toBe('binary x');
+    await broadcast.command.interrupt();
+    const chat = await start('chat', '--binary');
+    const ada = await join_(`${chat.url}/?name=ada`);
+    expect(await ada.next()).toBe('binary you are ada; nobody else is here');
+    const bob = await join_(`${chat.url}/?name=bob`);
+    expect([await bob.next(), await ada.next()]).toEqual(['binary you are bob; here are ada', 'binary bob joined']);
+    await chat.command.interrupt();
   });
 });
 
@@ -259,6 +270,29 @@ describe('seed 107: the configuration file', () => {
     await expect(connect(url, { tls: { ca: authority } })).rejects.toThrow();
     await (await connect(url, { tls: { ca: authority, ...client } })).close();
     await command.interrupt();
+  });
+
+  test("seed 86, 87: caFile 'SYSTEM' asks for a certificate of an authority that Node trusts", {
+    timeout: 60_000,
+  }, async () => {
+    const tls = { enabled: true, certFile: 'cert.pem', keyFile: 'key.pem', caFile: 'SYSTEM' };
+    const path = file('system.json', { ...shipped, tls });
+    const ours = { ca: authority, ...client };
+    const { command, url } = await start('--config', path);
+    await expect(connect(url, { tls: ours })).rejects.toThrow();
+    await command.interrupt();
+    // The same with our authority among those of the system.
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'serve', '--config', path], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: join(directory, 'ca.pem') },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [, trusting] = / on (wss:\S+)/.exec(String((await once(child.stdout, 'data'))[0]))!;
+      await (await connect(trusting!, { tls: ours })).close();
+      await expect(connect(trusting!, { tls: { ca: authority } })).rejects.toThrow();
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   test('its defaults are those of the G2O server: port 8080, and an empty whitelist lets nobody in', async () => {

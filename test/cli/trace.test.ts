@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
+import { parseArguments } from '../../src/cli/arguments.ts';
 import { parseFilter } from '../../src/cli/filter.ts';
+import type { Io } from '../../src/cli/io.ts';
 import { rewriteHead } from '../../src/cli/trace-head.ts';
-import { hexRows, type TracePrinter } from '../../src/cli/trace-printer.ts';
+import { hexRows, TracePrinter } from '../../src/cli/trace-printer.ts';
 import { TraceProxy } from '../../src/cli/trace-proxy.ts';
 import { connect } from '../../src/client/connect.ts';
 import { parseUrl } from '../../src/client/url.ts';
@@ -125,6 +127,58 @@ describe('as the client', () => {
     expect(code).toBe(3);
     expect(stdout).toContain('\x1b[31mviolation RESERVED_BITS_SET (RFC 6455 5.2): a reserved bit is set');
     server.close();
+  });
+
+  test('an answer that breaks the protocol is a violation, and not only no connection', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      const fields = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA';
+      socket.once('data', () => socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n\r\n`));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `ws://127.0.0.1:${(server.address() as { port: number }).port}`;
+    const { code, stdout, stderr } = await cli(['trace', url]);
+    expect(code).toBe(3);
+    expect(stdout).toContain('▼ violation ACCEPT_MISMATCH (RFC 6455 4.1)');
+    expect(stderr).toMatch(/^error: Sec-WebSocket-Accept is missing, .*AAAA\n$/);
+    server.close();
+  });
+
+  test('--json: text that was cut within a character is still text', async () => {
+    const server = await echoServer();
+    const flags = ['--json', '--filter', 'data up', '--limit', '5'];
+    const { stdout } = await cli(['trace', server.url, ...flags, '-m', 'ěšč', '-m', 'ěš'], { input: null });
+    expect(json(stdout)).toMatchObject([
+      { data: 'ěš', length: 6, truncated: true },
+      { data: 'ěš', length: 4 },
+    ]);
+    expect(stdout).not.toContain('base64');
+    await server.close();
+  });
+
+  test('--filter finds a text behind what is shown of a payload', async () => {
+    const server = await echoServer();
+    const flags = ['--json', '--filter', '/needle/ up', '--limit', '4'];
+    const messages = ['-m', `${'x'.repeat(1_000)}needle`, '-m', 'none', '-m', `${'y'.repeat(100_000)}needle`];
+    const { stdout } = await cli(['trace', server.url, ...flags, ...messages]);
+    expect(json(stdout)).toMatchObject([
+      { data: 'xxxx', length: 1_006, truncated: true },
+      { data: 'yyyy', length: 100_006, truncated: true },
+    ]);
+    await server.close();
+  });
+
+  test('messages may be of any size, and how a connection was lost is told', async () => {
+    const server = await echoServer({ maxMessageSize: null, maxBufferedAmount: null });
+    const big = await cli(['trace', server.url], { input: `${'x'.repeat(2_097_152)}\n` });
+    expect([big.code, big.stderr]).toEqual([0, '']);
+    expect(big.stdout).toMatch(/▼ text {4}fin {2}2\.0 MiB/);
+    const command = new Command(['trace', server.url], { input: null }).write('x\n');
+    await command.until(/▼ text/);
+    for (const each of server.connections) each.terminate();
+    const { code, stderr } = await command.ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: .*connection/)]);
+    await server.close();
   });
 
   test('an answer that is no 101 is shown, and is a failure', async () => {
@@ -302,6 +356,26 @@ describe('as a proxy in the middle', () => {
     await server.close();
   });
 
+  test.each(['GET /a b HTTP/1.1', 'GET  / HTTP/1.1', 'GET'])(
+    'what is no request passes as it came: %s',
+    async (line) => {
+      const head = `${line}\r\nHost: x\r\n\r\n`;
+      let got = '';
+      const server = createServer((socket) => {
+        socket.on('data', (bytes) => {
+          got += bytes.toString('latin1');
+          if (got.endsWith('behind')) socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+        });
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { command, port } = await start(`ws://127.0.0.1:${(server.address() as { port: number }).port}`);
+      expect(await exchange(port, `${head}behind`)).toMatch(/^HTTP\/1\.1 400 /);
+      expect(got).toBe(`${head}behind`);
+      await command.interrupt();
+      server.close();
+    },
+  );
+
   test('a head that never ends passes when its client has ended', async () => {
     const got: string[] = [];
     const server = createServer((socket) => {
@@ -318,6 +392,22 @@ describe('as a proxy in the middle', () => {
     client.destroy();
     await command.interrupt();
     server.close();
+  });
+
+  test('a failure that quotes a peer does not command the terminal', async () => {
+    const printed: string[] = [];
+    const stdout = {
+      isTTY: true,
+      columns: 80,
+      write: (text: string) => printed.push(text) > 0,
+      drained: async () => {},
+    };
+    const io = { stdout, environment: { NO_COLOR: '1' } } as unknown as Io;
+    const printer = new TracePrinter(parseArguments([], {}), io);
+    printer.note(0, 1, "cannot connect to a: Host: a. is not cert's CN: \x1b[2J", true);
+    expect(printed.join('')).toContain("! cannot connect to a: Host: a. is not cert's CN: \\x1b[2J\n");
+    new TracePrinter(parseArguments(['--json'], { json: { help: '' } }), io).note(1.23456, 2, '\x1b[2J');
+    expect(printed.at(-1)).toBe('{"connection":2,"type":"note","at":1.235,"text":"\\u001b[2J"}\n');
   });
 
   test('a connection that could not be accepted is told of, as often as it happens', async () => {

@@ -116,7 +116,9 @@ describe('Retry-After (RFC 9110 10.2.3)', () => {
     ['a negative number', 0, ['Retry-After', '-5']],
     ['a fraction', 0, ['Retry-After', '1.5']],
     ['two of them', 0, ['Retry-After', '5', 'Retry-After', '6']],
-    ['a number without end', 0, ['Retry-After', '9'.repeat(400)]],
+    // It cannot be read as a number of anything, but it is no 0: `maxRetryAfter` holds.
+    ['a number of eleven digits', 99_999_999_999_000, ['Retry-After', '9'.repeat(11)]],
+    ['a number without end', Number.POSITIVE_INFINITY, ['Retry-After', '9'.repeat(400)]],
   ])('%s', (_, wait, headers) => {
     expect(retryAfter(refused(...headers), now)).toBe(wait);
   });

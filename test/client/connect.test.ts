@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import dns from 'node:dns';
 import { once } from 'node:events';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer, connect as dial, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -61,6 +63,7 @@ describe('the request', () => {
         headers: [
           ['Host', 'b.example'],
           ['User-Agent', 'me'],
+          ['Origin', 'https://b.example'],
         ],
       })
     ).terminate();
@@ -71,8 +74,21 @@ describe('the request', () => {
     expect(heads[0]).toContain('\r\nOrigin: https://a.example\r\n');
     expect(heads[1]).toContain('\r\nHost: b.example\r\n');
     expect(heads[1]).not.toContain('127.0.0.1');
+    expect(heads[1]!.match(/^(user-agent|origin): .*$/gim)).toEqual(['User-Agent: me', 'Origin: https://b.example']);
     expect(heads[2]).toContain('\r\nX-C: 4\r\nAuthorization: Basic eDp5\r\n');
     expect(heads[2]).not.toMatch(/Origin|Sec-WebSocket-Protocol/);
+  });
+
+  test('row 8: subprotocols, one or several, in the order of preference', async () => {
+    const { port, heads } = await rawServer((head, socket) =>
+      socket.write(accept(head, 'Sec-WebSocket-Protocol: v1\r\n')),
+    );
+    for (const subprotocols of ['v1', ['v2', 'v1']]) {
+      const socket = await connect(`ws://127.0.0.1:${port}`, { subprotocols });
+      expect(socket.subprotocol).toBe('v1');
+      socket.terminate();
+    }
+    expect(heads.map((head) => /^Sec-WebSocket-Protocol: (.*)\r$/m.exec(head)?.[1])).toEqual(['v1', 'v2, v1']);
   });
 
   test('a URL object, http: and a query without a path do as well', async () => {
@@ -173,6 +189,15 @@ describe('the answer', () => {
     expect([open.mock.calls.length, close.mock.calls.length]).toEqual([1, 1]);
   });
 
+  test('listeners of the option on are those there were when it was checked', async () => {
+    const open = vi.fn();
+    const on: Record<string, () => void> = { open };
+    const opening = connect((await ours()).url, { on });
+    Object.assign(on, { open: 5, opne: open });
+    (await opening).terminate();
+    expect(open).toHaveBeenCalledOnce();
+  });
+
   test('what is no connection is a TransportError with the cause', async () => {
     const { port, server } = await rawServer((_, socket) => socket.destroy());
     await expect(connect(`ws://127.0.0.1:${port}`)).rejects.toMatchObject({ name: 'TransportError' });
@@ -202,6 +227,71 @@ describe('the answer', () => {
   });
 });
 
+describe('T44, T51: addresses of which some answer nobody', () => {
+  /** A port of ::1 whose process accepts nobody; the kernel's queue is full, and connecting hangs. */
+  async function swallowing(): Promise<number> {
+    const script =
+      "const s = require('net').createServer().listen({ port: 0, host: '::1', backlog: 1 }, () => {" +
+      "require('fs').writeSync(1, String(s.address().port)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) })";
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    closers.push(() => child.kill('SIGKILL'));
+    const port = Number((await once(child.stdout, 'data'))[0]);
+    const waiting = Array.from({ length: 4 }, () => dial(port, '::1').on('error', () => {}));
+    closers.push(() => {
+      for (const socket of waiting) socket.destroy();
+    });
+    await once(waiting[0]!, 'connect');
+    return port;
+  }
+
+  /** What names ending in `.test` are resolved to. */
+  const names = (...addresses: { address: string; family: number }[]) => {
+    const { lookup } = dns;
+    const spy = vi.spyOn(dns, 'lookup').mockImplementation(((name: string, ...rest: unknown[]) => {
+      if (!name.endsWith('.test')) return lookup(name, ...(rest as [never, never]));
+      const told = rest.at(-1) as (error: null, found: object) => void;
+      if (addresses.length > 0) process.nextTick(told, null, addresses);
+      return undefined;
+    }) as never);
+    closers.push(() => spy.mockRestore());
+  };
+  const six = { address: '::1', family: 6 };
+  const four = { address: '127.0.0.1', family: 4 };
+  const dialling = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPConnectWrap').length;
+
+  test('T51: the one that answers is used, whether the first refuses or swallows', async () => {
+    names(six, four);
+    const server = await ours();
+    const refusing = await connect(`ws://both.test:${server.port}`, { autoSelectFamily: true });
+    expect(refusing.remoteAddress).toBe('127.0.0.1');
+    refusing.terminate();
+    const port = await swallowing();
+    await ours({ port });
+    const before = dialling();
+    const socket = await connect(`ws://both.test:${port}`, { autoSelectFamily: true });
+    expect([socket.remoteAddress, dialling()]).toEqual(['127.0.0.1', before]);
+    socket.terminate();
+  });
+
+  test('T44, T51: one deadline holds for all of them, and for connecting', async () => {
+    names(six);
+    const port = await swallowing();
+    const before = dialling();
+    for (const url of [`ws://swallows.test:${port}`, `wss://swallows.test:${port}`, `ws://[::1]:${port}`]) {
+      await expect(connect(url, { handshakeTimeout: 60 })).rejects.toMatchObject({
+        name: 'TimeoutError',
+        option: 'handshakeTimeout',
+      });
+    }
+    expect(dialling()).toBe(before);
+  });
+
+  test('T44: and for a name that is never resolved', async () => {
+    names();
+    await expect(connect('ws://never.test/', { handshakeTimeout: 60 })).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+});
+
 describe('T44, row 16: one deadline over all of it', () => {
   test.each<[string, boolean, (socket: Socket) => void]>([
     ['is silent', false, () => {}],
@@ -220,6 +310,20 @@ describe('T44, row 16: one deadline over all of it', () => {
       option: 'handshakeTimeout',
     });
     if (!sockets[0]!.closed) await once(sockets[0]!.resume(), 'close');
+  });
+
+  test('a server that has refused us, and stays: the refusal is told by then', async () => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write('HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n'));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closers.push(() => server.close());
+    const { port } = server.address() as { port: number };
+    await expect(connect(`ws://127.0.0.1:${port}`, { handshakeTimeout: 60, closeTimeout: null })).rejects.toMatchObject(
+      { code: 'STATUS_UNEXPECTED', status: 401 },
+    );
   });
 
   test('TLS that never answers', async () => {
@@ -262,11 +366,32 @@ describe('T60: who the server is', () => {
     (await connect(server.url, { tls: { rejectUnauthorized: false } })).terminate();
   });
 
+  test("row 86: 'SYSTEM' are the authorities that Node trusts, and ours is none of them", async () => {
+    const server = await tlsServer(local);
+    await expect(connect(server.url, { tls: { ca: 'SYSTEM' } })).rejects.toMatchObject({
+      cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+    });
+  });
+
+  test('row 85: a certificate and its key are given both or not at all, and ciphers count', async () => {
+    for (const half of [{ cert: local.cert }, { key: local.key }]) {
+      const failed = await connect('wss://127.0.0.1:9', { tls: half }).catch((error: unknown) => error);
+      expect(failed).toBeInstanceOf(UsageError);
+      expect(String(failed)).toContain('both present, or both absent');
+    }
+    const server = await ours({ tls: { ...local, maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' } });
+    const tls = { ca: authority, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' };
+    (await connect(server.url, { tls })).terminate();
+    await expect(
+      connect(server.url, { tls: { ...tls, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' } }),
+    ).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+  });
+
   test('and be the host\u2019s: a name, or an address (row 89)', async () => {
     const server = await tlsServer(local);
     const tls = { ca: authority };
     (await connect(`wss://localhost:${server.port}`, { tls })).terminate();
-    (await connect(`wss://127.0.0.1:${server.port}`, { tls })).terminate();
+    (await connect(`https://127.0.0.1:${server.port}`, { tls })).terminate();
     const wrong = await tlsServer(other);
     const refused = { cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' } };
     await expect(connect(wrong.url, { tls })).rejects.toMatchObject(refused);
@@ -296,7 +421,14 @@ describe('T60: who the server is', () => {
     for (const host of ['localhost', '127.0.0.1']) {
       await connect(`wss://${host}:${port}`, { tls: { ca: authority } }).catch(() => {});
     }
-    expect(names).toEqual(['localhost', false]);
+    // A name's final dot is no part of it there.
+    const lookup = vi
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((_: string, __: object, told: (...all: unknown[]) => void) =>
+        told(null, '127.0.0.1', 4)) as never);
+    await connect(`wss://localhost.:${port}`, { tls: { ca: authority }, family: 4 }).catch(() => {});
+    lookup.mockRestore();
+    expect(names).toEqual(['localhost', false, 'localhost']);
     await expect(connect('wss://a.example', { tls: { servername: '127.0.0.1' } })).rejects.toThrow('servername');
   });
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type AttemptSink, EventNumber, Reconnecting, TransportError, UsageError } from '../../src/client/index.ts';
+import { seededNumbers } from '../support/random.ts';
 import { Simulation } from './simulation.ts';
 
 let world = new Simulation();
@@ -344,7 +345,7 @@ describe('seed 38, 40: connecting again', () => {
     void client.start();
     await world.clock.run(50);
     expect(client.info.waitTime).toBeGreaterThan(62_000);
-    world.treatment = { status: 429, headers: [['Retry-After', '999999999']] };
+    world.treatment = { status: 429, headers: [['Retry-After', '9'.repeat(400)]] };
     await world.clock.run(62_600);
     expect(log).toEqual(['error STATUS_UNEXPECTED 503 1 62500', 'error STATUS_UNEXPECTED 429 2 304000']);
     const { client: deaf, log: heard } = watched({ reconnect: { maxRetryAfter: null } });
@@ -681,6 +682,26 @@ describe('seed 24, 41: what is told', () => {
     ]);
   });
 
+  test('seed 24, 83: a compressed message that cannot be read is told as that, and not delivered', async () => {
+    world.serverOptions = { compression: true };
+    const client = world.client({ compression: true });
+    clients.push(client);
+    const errors: object[] = [];
+    const got: unknown[] = [];
+    client.on('error', (event) => errors.push(event));
+    client.on('message', ({ data }) => got.push(data));
+    void client.start();
+    await world.clock.run(10);
+    const server = serverSide();
+    server.connection.sendEncoded({ bytes: Uint8Array.of(0xc1, 1, 0xff), slab: null, start: 0 });
+    server.wake();
+    await world.clock.run(10_000);
+    expect(errors).toMatchObject([
+      { code: 'DEFLATE_CORRUPT', decompressionError: true, httpStatus: null, waitTime: null },
+    ]);
+    expect(got).toEqual([]);
+  });
+
   test('listeners that stop, start and throw do not mix up the order', async () => {
     const { client, log } = watched();
     let times = 0;
@@ -887,14 +908,16 @@ describe('seed 24, 41: what is told', () => {
     expect([client.statistics.messagesSent, client.context]).toEqual([2, { user: 7 }]);
   });
 
-  test('seed 42: what can be asked', async () => {
+  test('seed 42, 73: what can be asked', async () => {
     const { client } = watched();
-    expect(client.info).toEqual({
+    expect(client.configure({ pingInterval: null }).info.pingInterval).toBeNull();
+    expect(client.configure({ pingInterval: undefined } as object).info).toEqual({
       state: 'stopped',
       readyState: 'closed',
       url: 'ws://a.test/',
       reconnect: true,
       maxWait: 30_000,
+      pingInterval: 25_000,
       extensions: '',
       retries: 0,
       waitTime: null,
@@ -1171,6 +1194,71 @@ describe('T86: what is sent while there is no connection', () => {
     await world.clock.run(60_000);
     expect(world.received).toEqual(['a', 'b']);
     expect(client.socket).not.toBe(socket);
+  });
+
+  test('whoever is told to wait hears drain, also where the connection takes all that waited at once', async () => {
+    for (const overflow of ['refuse', 'drop-oldest'] as const) {
+      const { client } = watched({ queue: { maxMessages: 3, overflow } });
+      let drains = 0;
+      client.on('drain', () => void drains++);
+      void client.start();
+      for (const text of ['a', 'b']) expect(client.send(text).writable).toBe(true);
+      expect(client.send('c').writable).toBe(false);
+      await world.clock.run(1_000);
+      expect([client.state, client.info.queuedMessages, drains]).toEqual(['open', 0, 1]);
+      // Nobody has been told to wait since.
+      client.send('d');
+      world.cutAll();
+      await world.clock.settle();
+      client.send('e');
+      await world.clock.run(10_000);
+      expect([client.state, drains]).toEqual(['open', 1]);
+    }
+  });
+
+  test('who heeds writable never waits for good, whatever becomes of its connections', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const chance = seededNumbers(seed);
+      const { client } = watched({
+        highWaterMark: 50 + Math.floor(chance() * 500),
+        queue: { maxMessages: 1 + Math.floor(chance() * 10), overflow: chance() < 0.5 ? 'refuse' : 'drop-oldest' },
+        reconnect: { firstWait: 50, maxWait: 100 },
+      });
+      world.link = chance() < 0.5 ? {} : { window: 64 + Math.floor(chance() * 500), latency: chance() * 20 };
+      let sent = 0;
+      const produce = () => {
+        while (sent < 200 && client.send(`${sent++}`.padStart(chance() * 60)).writable);
+      };
+      client.on('drain', produce);
+      void client.start();
+      produce();
+      for (let i = 0; i < 10; i++) {
+        await world.clock.run(chance() * 80);
+        world.treatment = chance() < 0.1 ? 'down' : 'accept';
+        if (chance() < 0.3) world.cutAll();
+      }
+      world.treatment = 'accept';
+      await world.clock.run(20_000);
+      expect([sent, client.info.queuedMessages], `seed ${seed}`).toEqual([200, 0]);
+      void client.stop();
+      await world.clock.run(20_000);
+    }
+  });
+
+  test('a fragmented message that an open listener begins is ended before what waits, of which nothing is lost', async () => {
+    const { client } = watched();
+    const dropped = dropsOf(client);
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    client.on('open', () => void client.socket!.sendFragment('text', bytes('one '), false));
+    void client.start();
+    for (const text of ['a', 'b']) client.send(text);
+    await world.clock.run(1_000);
+    expect([client.info.queuedMessages, world.received]).toEqual([2, []]);
+    // As good as sent: what is sent now goes behind.
+    expect(client.send('c')).toMatchObject({ success: true, wireSize: 0 });
+    client.socket!.sendFragment('text', bytes('message'), true);
+    await world.clock.run(1_000);
+    expect([world.received, dropped, world.warnings]).toEqual([['one message', 'a', 'b', 'c'], [], []]);
   });
 
   test('what cannot be sent is refused at once, open or not', async () => {

@@ -146,6 +146,17 @@ describe('seed 18: redirects', () => {
     expect(second.heads[0]).toContain(`\r\nHost: 127.0.0.1:${second.port}\r\n`);
   });
 
+  test('a relative Location stays with its origin, however the address was written', () => {
+    for (const url of ['ws://127.1:81/a', 'ws://[0:0::1]/a', 'wss://[::ffff:127.0.0.1]/a', 'ws://0x7f.0.0.1/a']) {
+      const current = { ...parseUrl(url), socketPath: '/run/a.sock' };
+      expect(redirectTarget(current, responseTo('Location', '/b'), String), url).toEqual({ ...current, target: '/b' });
+    }
+    expect(redirectTarget(parseUrl('ws://127.1/a'), responseTo('Location', 'ws://127.0.0.1/b'), String)).toMatchObject({
+      hostname: '127.1',
+      target: '/b',
+    });
+  });
+
   test('another scheme, host or port is another origin', () => {
     const origin = parseUrl('wss://a.test/x');
     expect(isSameOrigin(origin, parseUrl('https://A.test:443/y'))).toBe(true);

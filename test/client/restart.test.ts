@@ -149,6 +149,19 @@ describe('one client on real sockets', () => {
     expect([client.url, client.info.url]).toEqual([`${server.url}/`, `${server.url}/`]);
   });
 
+  test('configure leaves what it does not name, also what could be read but once', async () => {
+    const { port, heads } = await rawServer((_, socket) => socket.end('HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n'));
+    const given = new Map([['Authorization', 'mine']]);
+    const client = started(`ws://127.0.0.1:${port}/a`, { headers: given.entries() });
+    given.set('Authorization', 'yours');
+    await client.configure({ url: `ws://127.0.0.1:${port}/b` }).start();
+    await client.configure({ headers: new Map([['X-A', '1']]).entries() }).start();
+    await client.configure({ headers: undefined } as object).start();
+    const seen = heads.map((head) => /\r\n(Authorization|X-A): \S*/.exec(head)?.[0].trim());
+    expect(seen).toEqual(['Authorization: mine', 'X-A: 1', undefined]);
+    expect(() => client.configure({ headers: [['a b', 'c']] })).toThrow('a b');
+  });
+
   test('a request that could never be written is refused when it is created', () => {
     expect(() => new ReconnectingClient('ws://a.test', { headers: { 'Sec-WebSocket-Key': 'x' } })).toThrow('handshake');
     expect(() => new ReconnectingClient('ftp://a.test')).toThrow('scheme');

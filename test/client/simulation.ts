@@ -7,7 +7,7 @@ import { type ClientShell, Reconnecting, type ReconnectingOptions, TransportErro
 import { ClientConnection } from '../../src/connection/client-connection.ts';
 import { ServerConnection } from '../../src/connection/server-connection.ts';
 import { Endpoint } from '../../src/endpoint/endpoint.ts';
-import { EndpointSettings } from '../../src/endpoint/options.ts';
+import { type EndpointOptions, EndpointSettings } from '../../src/endpoint/options.ts';
 import { type LinkOptions, type MemoryLink, memoryLink, VirtualClock } from '../../src/transport/memory.ts';
 import type { Clock } from '../../src/transport/transport.ts';
 import { seededNumbers, seededRandom } from '../support/random.ts';
@@ -35,6 +35,8 @@ export class Simulation {
   /** Milliseconds until a refusal or a connection is there. */
   dialTime = 1;
   link: LinkOptions = {};
+  /** Of the server's ends. */
+  serverOptions: EndpointOptions = {};
   /** Attempts under way that were neither answered nor abandoned. */
   dialling = 0;
   wallClock = 1_700_000_000_000;
@@ -117,7 +119,7 @@ export class Simulation {
   }
 
   private serve(link: MemoryLink, client: Endpoint): void {
-    const settings = new EndpointSettings({}, 'server');
+    const settings = new EndpointSettings(this.serverOptions, 'server');
     const accepting = new ServerConnection(settings.connection, this.clock.now());
     // The same clock, in another process: what keeps that one alive is not counted.
     const clock: Clock = Object.create(this.clock, { hold: { value: undefined } });

@@ -147,6 +147,20 @@ describe('a lender', () => {
     expect([memory.lender(first), memory.lender(second)]).toEqual([null, null]);
   });
 
+  it('is nobody where an allocator gives parts of one buffer: what is sent from there is copied, and nothing given out twice', () => {
+    const arena = new ArrayBuffer(1_000_000);
+    let used = 0;
+    const memory = new Memory((size) => {
+      used += size;
+      return new Uint8Array(arena, used - size, size);
+    });
+    const buffer = memory.pooled(50_000);
+    expect([buffer.bytes.length >= 50_000, memory.lender(arena)]).toEqual([true, null]);
+    // One that gives more than it is asked for is no different.
+    const generous = new Memory((size) => new Uint8Array(size + 1));
+    expect(generous.lender(generous.pooled(100).bytes.buffer)).toBe(null);
+  });
+
   it('keeps its memory as long as somebody retains it', () => {
     const memory = new Memory((size) => new Uint8Array(size));
     const buffer = memory.pooled(100).retain();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { pureText } from '../../src/codec/utf8.ts';
 import {
   checkBytes,
+  checkCount,
   checkFlag,
   checkFragmentSize,
   checkKind,
@@ -34,6 +35,17 @@ const foreign = {
 };
 
 describe('T57: arguments', () => {
+  it('a number of bytes is whole, not below 0 and not above what there is', () => {
+    for (const good of [0, 1, 10]) expect(outcome(() => checkCount(good, 10))).toBe(undefined);
+    expect(outcome(() => checkCount(Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY))).toBe(undefined);
+    for (const bad of [-1, 11, 0.5, Number.NaN, Number.POSITIVE_INFINITY, undefined, null, '1', Symbol('a')]) {
+      expect(
+        outcome(() => checkCount(bad as never, 10)),
+        String(bad),
+      ).toBe(`a number of bytes must be from 0 to 10, not ${String(bad)}`);
+    }
+  });
+
   it('bytes are a Uint8Array, of any realm and any subclass', () => {
     for (const good of [new Uint8Array(2), Buffer.from('a'), foreign]) {
       expect(outcome(() => checkBytes(good as never))).toBe(undefined);

@@ -65,6 +65,19 @@ describe('the body of a refusal', () => {
     expect(refused([cutOff])).toMatchObject({ early: false, body: 'hell' });
   });
 
+  it('of HTTP/1.0 is read as well, as proxies and balancers send it: a 101 alone must be of HTTP/1.1', () => {
+    for (const [line, status] of [
+      ['HTTP/1.0 503 Service Unavailable', 503],
+      ['HTTP/1.0 302 Found', 302],
+    ] as const) {
+      const subject = client().feed(join(head([line, 'Retry-After: 30']), bytesOf('later')));
+      const { error } = subject.end().closed;
+      expect(error).toMatchObject({ code: 'STATUS_UNEXPECTED', status });
+      const { rawHeaders, body } = (error as HandshakeError).response!;
+      expect([rawHeaders, textOf(body)]).toEqual([['Retry-After', '30'], 'later']);
+    }
+  });
+
   it('that only looks like chunks is as long as it says', () => {
     const body = '0\r\n\r\nmore';
     const pieces = [lines(`Content-Length: ${body.length}`), bytesOf(body.slice(0, 5)), bytesOf(body.slice(5))];
@@ -78,11 +91,31 @@ describe('the body of a refusal', () => {
     expect(subject.end().closed.error).toMatchObject({ code: 'TERMINATED' });
   });
 
-  it('T03: is kept up to 64 KiB, whatever is announced', () => {
+  it('T50: is kept up to 64 KiB, whatever is announced', () => {
     for (const announced of ['Content-Length: 9007199254740991', 'Content-Length: 65537', 'X: y']) {
       const pieces = [lines(announced), ...Array.from({ length: 70 }, () => new Uint8Array(1_000).fill(0x61))];
       expect(refused(pieces)).toMatchObject({ early: true, length: 65_536 });
     }
+  });
+
+  it('T06: in chunks that dribble in costs a constant amount of work for each piece', () => {
+    const count = 400;
+    const body = bytesOf(`${'1\r\na\r\n'.repeat(count)}0\r\n\r\n`);
+    const pieces = [lines('Transfer-Encoding: chunked'), ...Array.from(body, (octet) => Uint8Array.of(octet))];
+    const prototype = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+    const { set } = prototype;
+    let copies = 0;
+    prototype.set = function counting(this: Uint8Array, ...given) {
+      copies++;
+      set.apply(this, given);
+    };
+    try {
+      expect(refused(pieces)).toMatchObject({ early: true, body: 'a'.repeat(count) });
+    } finally {
+      prototype.set = set;
+    }
+    // Each chunk is looked at once as it comes, and once more in the end.
+    expect(copies).toBeLessThan(4 * pieces.length);
   });
 
   it('belongs to the error when time runs out in the middle of it', () => {

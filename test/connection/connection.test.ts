@@ -300,6 +300,17 @@ for (const role of ROLES) {
       }
     });
 
+    it('a ping that is not answered in silence is found, however often we ping', () => {
+      const subject = open(role, { pingInterval: 25_000, pongTimeout: 20_000 });
+      for (let now = 250; now < 20_250; now += 250) {
+        subject.connection.ping(now);
+        subject.connection.handleTimeout(now);
+        expect(subject.connection.readyState).toBe('open');
+      }
+      subject.connection.handleTimeout(20_250);
+      expect(subject.flush().closeCode).toBe(1011);
+    });
+
     it('silence proves nothing while we do not read', () => {
       const subject = open(role, { pingInterval: 100, pongTimeout: 50 });
       const { connection } = subject;
@@ -477,6 +488,16 @@ for (const role of ROLES) {
       expect(connection.nextTimeout()).toBe(90);
       subject.until(90);
       expect(connection.nextTimeout()).toBe(Number.POSITIVE_INFINITY);
+    });
+
+    it('what an open connection failed with is not waited for: a peer that reads slowly does not live longer', () => {
+      const subject = open(role, { closeTimeout: 100 });
+      const { connection } = subject;
+      connection.sendBinary(new Uint8Array(60_000));
+      connection.fail(0, new Error('ours'));
+      connection.takeOutgoing();
+      connection.outgoingWritten(1_000, 50);
+      expect([connection.phaseName, connection.nextTimeout()]).toEqual(['failing', 100]);
     });
 
     it('a Close waits for what is before it: the deadline moves as long as bytes leave', () => {

@@ -31,7 +31,7 @@ describe('Heartbeat', () => {
     expect(heartbeat.pongDue).toBe(1_050);
   });
 
-  it('payloads of its own differ; the ledger keeps the last 64 pings', () => {
+  it('payloads of its own differ; the ledger keeps the oldest ping and the last 63', () => {
     const heartbeat = new Heartbeat(100, 50, 0);
     const payloads = Array.from({ length: 300 }, () => heartbeat.nextPayload());
     expect(new Set(payloads.map((each) => each.join())).size).toBe(300);
@@ -42,7 +42,17 @@ describe('Heartbeat', () => {
     expect(heartbeat.answered(payloads[299]!, 400)).toBe(101);
     const full = new Heartbeat(100, 50, 0);
     for (const [i, payload] of payloads.slice(0, 65).entries()) full.sent(payload, i);
-    expect([full.answered(payloads[0]!, 70), full.answered(payloads[1]!, 70)]).toEqual([null, 69]);
+    expect([full.answered(payloads[1]!, 70), full.answered(payloads[2]!, 70)]).toEqual([null, 68]);
+  });
+
+  it('the deadline is that of the oldest ping, however many follow it', () => {
+    const heartbeat = new Heartbeat(100, 50, 0);
+    for (let now = 10; now < 1_000; now++) heartbeat.sent(heartbeat.nextPayload(), now);
+    expect(heartbeat.pongDue).toBe(60);
+    // One that is answered settles it, though the ledger holds no more than some of those in between.
+    const last = heartbeat.nextPayload();
+    heartbeat.sent(last, 1_000);
+    expect([heartbeat.answered(last, 1_005), heartbeat.pongDue]).toEqual([5, never]);
   });
 
   it('a pong answers the ping with all of its payload, and nothing where none was sent', () => {

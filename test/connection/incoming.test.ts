@@ -179,6 +179,16 @@ describe('whole messages', () => {
     }
     expect(seen).toEqual(['pause', 'pause', 10]);
     expect([incoming.expanding, incoming.idle]).toEqual([false, true]);
+    // It ends a loan as everything does that gives no event: what is behind the message may change.
+    const lent = join(binary('abcdef', { rsv: 0x40 }), text('behind'));
+    incoming.queue.push(lent, lent.length, true);
+    expect(incoming.next(4)).toBe('pause');
+    lent.fill(0xee);
+    expect([incoming.next(4), incoming.next(4)].map((each) => shown(each!))).toMatchObject([
+      { data: 'abcdef' },
+      { data: 'behind' },
+    ]);
+    expect(incoming.next(4)).toBe(null);
     // A fault behind a pause is one still.
     const bad = binary(Uint8Array.of(1, 2, 3, 0xde), { rsv: 0x40 });
     incoming.queue.push(bad, bad.length, false);
@@ -340,6 +350,23 @@ describe('fragments', () => {
       expect([incoming.expanding, incoming.idle]).toEqual([false, true]);
     }
     expect(pulled(reader(fragments, new Octets()), text('', { rsv: 0x40 }))).toEqual([piece('text', '', true, true)]);
+  });
+
+  it('of a transform wait for nothing but what has come: the end may be far away, and is empty then', () => {
+    const incoming = reader(fragments, new Octets());
+    const pulledNow = (chunk: Uint8Array) => pulled(incoming, chunk);
+    expect(pulledNow(text('a', { rsv: 0x40, fin: false }))).toEqual([piece('text', 'a', true, false)]);
+    expect([incoming.expanding, incoming.pending]).toEqual([false, false]);
+    expect(pulledNow(more('bc', { fin: false }))).toEqual([
+      piece('text', 'b', false, false),
+      piece('text', 'c', false, false),
+    ]);
+    expect(pulledNow(more('', { fin: false }))).toEqual([]);
+    expect(pulledNow(more(''))).toEqual([piece('text', '', false, true)]);
+    expect(incoming.idle).toBe(true);
+    // Before there is any there is none.
+    expect(pulledNow(text('', { rsv: 0x40, fin: false }))).toEqual([]);
+    expect(pulledNow(more('d'))).toEqual([piece('text', 'd', true, true)]);
   });
 
   it('of a transform fail with its fault, at bad text, at a text that is cut, and beyond the limit', () => {

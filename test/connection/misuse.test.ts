@@ -15,6 +15,8 @@ const NO_BYTES = [null, 5, 'x', {}, [65], true, new ArrayBuffer(1), new DataView
 const OTHER_VIEWS = [new Int8Array([-1]), new Uint8ClampedArray(1), new Uint16Array(1), new Float64Array(1)];
 const NO_TIMES = [undefined, Number.NaN, Number.POSITIVE_INFINITY, 'soon', '200', {}, () => {}, new Date(200)];
 
+const NO_COUNTS = [undefined, null, Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY, '3', 3n];
+
 const CALLS: [string, readonly unknown[], (connection: Connection, value: never) => unknown][] = [
   ['sendText', [...NO_BYTES.filter((each) => each !== 'x'), ...OTHER_VIEWS], (c, value) => c.sendText(value)],
   ['sendBinary', [...NO_BYTES, ...OTHER_VIEWS], (c, value) => c.sendBinary(value)],
@@ -32,6 +34,9 @@ const CALLS: [string, readonly unknown[], (connection: Connection, value: never)
   ['fail', NO_TIMES, (c, value) => c.fail(value, new Error('mine'))],
   ['receive', [...NO_BYTES.slice(1), ...OTHER_VIEWS], (c, value) => c.receive(value, 200)],
   ['receive, now', NO_TIMES, (c, value) => c.receive(BYTES, value)],
+  ['receiveBorrowed', [...NO_BYTES.slice(1), ...OTHER_VIEWS], (c, value) => c.receiveBorrowed(value, 200)],
+  ['receiveBorrowed, length', [...NO_COUNTS.slice(1), 2], (c, value) => c.receiveBorrowed(BYTES, 200, value)],
+  ['outgoingWritten', NO_COUNTS, (c, value) => c.outgoingWritten(value, 200)],
   ['receiveEnd', NO_TIMES, (c, value) => c.receiveEnd(value)],
   ['handleTimeout', NO_TIMES, (c, value) => c.handleTimeout(value)],
 ];

@@ -10,7 +10,7 @@ import { bytesOf, join, pattern, readFrames, seeded, textOf } from '../rfc6455/s
 
 type Command =
   | { readonly do: 'frame' | 'text' | 'pong'; readonly who: number; readonly size: number }
-  | { readonly do: 'take'; readonly who: number }
+  | { readonly do: 'take'; readonly who: number; readonly most: number }
   | { readonly do: 'written'; readonly who: number; readonly share: number };
 
 const COUNT = 6;
@@ -25,7 +25,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({ do: fc.constantFrom('frame', 'text', 'pong'), who, size: sizes }) as fc.Arbitrary<Command>,
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('take'), who }) as fc.Arbitrary<Command> },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('take'),
+      who,
+      most: fc.constantFrom(Number.POSITIVE_INFINITY, 1, 1_000, 65_536, 70_000),
+    }) as fc.Arbitrary<Command>,
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -61,10 +68,13 @@ class Side {
     this.outgoing = new Outgoing(memory, pureText, keys);
   }
 
-  take(): void {
+  take(most?: number): void {
     if (this.pong !== null) this.expected.push({ first: 0x8a, payload: this.pong });
     this.pong = null;
-    this.flying.push(...this.outgoing.take());
+    const chunks = this.outgoing.take(most);
+    // A slab is given out whole.
+    expect(join(...chunks).length).toBeLessThanOrEqual(Math.max(most ?? Number.POSITIVE_INFINITY, 65_536));
+    this.flying.push(...chunks);
   }
 
   /** The transport reads its views as late as it may. */
@@ -110,7 +120,7 @@ describe('many connections that share slabs', () => {
               side.pong = pattern(each.size % 126, i);
               outgoing.setPong(side.pong);
             } else if (each.do === 'take') {
-              side.take();
+              side.take(each.most);
             } else if (each.do === 'written') {
               side.write(each.share);
             }
@@ -153,6 +163,39 @@ describe('many connections that share slabs', () => {
     expect(outgoing.unsent).toBe(queued - 100);
     outgoing.dispose();
     expect(outgoing.unsent).toBe(0);
+  });
+
+  it('is given out in portions, and memory is used again when the last of its bytes are written', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const returned = countReturned(memory);
+    const outgoing = new Outgoing(memory, pureText, new MaskKeys(seeded()));
+    const size = outgoing.frame(0x82, pattern(100_000)) + outgoing.textFrame(0x81, 'behind');
+    const portions: Uint8Array[][] = [];
+    for (let left = size; left > 0; left -= 30_000) {
+      expect([outgoing.length, outgoing.unsent]).toEqual([left, size]);
+      portions.push([...outgoing.take(30_000)]);
+      expect(join(...portions.at(-1)!).length).toBe(Math.min(left, 30_000));
+    }
+    expect([outgoing.length, outgoing.unsent, outgoing.take(30_000)]).toEqual([0, size, []]);
+    const frames = readFrames(join(...portions.flat()));
+    expect(frames.map(({ payload }) => payload)).toEqual([pattern(100_000), bytesOf('behind')]);
+    outgoing.written(100_000);
+    expect(returned()).toBe(0);
+    outgoing.written(14);
+    expect([returned(), outgoing.unsent]).toEqual([1, size - 100_014]);
+  });
+
+  it('a piece of which a part is on its way is not used again when the rest is dropped', () => {
+    const memory = new Memory((size) => new Uint8Array(size));
+    const returned = countReturned(memory);
+    const outgoing = new Outgoing(memory, pureText, new MaskKeys(seeded()));
+    for (let i = 0; i < 3; i++) outgoing.frame(0x82, pattern(100_000));
+    outgoing.take(10);
+    outgoing.dispose();
+    expect([returned(), outgoing.length, outgoing.unsent]).toEqual([2, 0, 0]);
+    outgoing.frame(0x82, pattern(100_000));
+    outgoing.dispose();
+    expect(returned()).toBe(3);
   });
 
   it('memory is used again: a million bytes of small messages through a few slabs', () => {

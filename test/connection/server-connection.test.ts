@@ -81,6 +81,22 @@ describe('fromRequest', () => {
     expect(late.connection.nextTimeout()).toBe(600);
   });
 
+  it('a long answer has its time: the deadline moves as long as bytes leave, and then waits for the peer', () => {
+    const options = { closeTimeout: 100, plainRequests: 'ask' } as const;
+    const { connection } = fromRequest({ fields: ['Host', 'a'], options }).pull();
+    connection.reject(0, 200, { body: new Uint8Array(60_000) });
+    connection.takeOutgoing();
+    for (let now = 50; now <= 2_000; now += 50) {
+      connection.outgoingWritten(1_000, now);
+      connection.handleTimeout(now);
+      expect([connection.phaseName, connection.nextTimeout()]).toEqual(['failing', now + 100]);
+    }
+    connection.outgoingWritten(0, 2_099);
+    expect(connection.nextTimeout()).toBe(2_100);
+    connection.handleTimeout(2_100);
+    expect(connection.nextEvent()).toMatchObject({ type: 'closed', error: { code: 'UPGRADE_REQUIRED', status: 200 } });
+  });
+
   it('refuses what the checks refuse, with the same answer', () => {
     const subject = fromRequest({ method: 'POST' }).pull();
     expect(answerOf(subject).status).toBe(405);

@@ -77,6 +77,23 @@ describe("seed 110: the option debug, a log of one's own", () => {
   });
 });
 
+test('a sink that throws is a warning of the process, with the line that threw', async () => {
+  const warned = once(process, 'warning');
+  const sink = () => {
+    throw new Error('full disk');
+  };
+  const server = await serve({ ...local, debug: { level: 2, sink } }, () => {});
+  await (await connect(server.url)).close();
+  await server.close();
+  expect(await warned).toMatchObject([
+    {
+      name: 'ApplicationError',
+      message: 'the application failed: full disk',
+      detail: expect.stringMatching(/^Error: full disk\n +at .*node\.test\.ts:\d+/),
+    },
+  ]);
+});
+
 describe('the environment', () => {
   const { SANSOCKET_DEBUG, NODE_DEBUG } = process.env;
   afterEach(() => {

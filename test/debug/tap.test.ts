@@ -91,6 +91,20 @@ describe('listening', () => {
     expect(failures).toEqual([new Error('full disk')]);
   });
 
+  test('the same where it gives a promise: that is no unhandled rejection', async () => {
+    let calls = 0;
+    const { heard, failures } = await conversation(2, {
+      sink: async (_, { type }) => {
+        calls++;
+        if (type === 'frame') throw new Error('full disk');
+      },
+    });
+    expect(heard).toEqual(['hello!']);
+    expect(failures).toEqual([new Error('full disk')]);
+    const all = (await conversation(2)).records.length;
+    expect(calls).toBeLessThan(all);
+  });
+
   test('a sink may use the connection', async () => {
     const pair = tapped(2, {
       sink: (_, record) => {

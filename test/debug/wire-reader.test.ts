@@ -86,6 +86,23 @@ describe('heads', () => {
     expect(frames(records)).toHaveLength(1);
   });
 
+  test('T36: an answer with an extension that was not offered is one, whatever else was', () => {
+    for (const [offered, answered, wanted] of [
+      [null, 'x-foo', ['EXTENSION_UNREQUESTED']],
+      ['x-bar, permessage-deflate', 'x-bar; a=1', []],
+      ['x-bar', 'x-bar, x-foo', ['EXTENSION_UNREQUESTED']],
+      ['permessage-deflate', 'Permessage-Deflate', ['EXTENSION_UNREQUESTED']],
+      ['x-bar', 'constructor', ['EXTENSION_UNREQUESTED']],
+      ['x-bar', 'x-bar;;', ['EXTENSION_UNREQUESTED']],
+    ] as const) {
+      const records: WireRecord[] = [];
+      const reader = new WireReader((record) => records.push(record));
+      reader.read('client', latin(upgradeRequest('/', { 'Sec-WebSocket-Extensions': offered })), 0);
+      reader.read('server', answer(`Sec-WebSocket-Extensions: ${answered}\r\n`), 0);
+      expect(faults(records), answered).toEqual(wanted);
+    }
+  });
+
   test('a form that is sent by POST breaks no rule; an upgrade by POST does', () => {
     for (const [upgrade, wanted] of [
       ['', []],
@@ -107,6 +124,25 @@ describe('heads', () => {
     reader.end('server', 2);
     expect(records.map(({ type }) => type)).toEqual(['head', 'head', 'end']);
     expect(records[2]).toMatchObject({ from: 'server', at: 2, wireSize: 43 });
+  });
+
+  test('T49: interim responses are told, and what follows them is read, however it is cut', () => {
+    const interim = latin('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n');
+    const stream = Buffer.concat([interim, answer(), frame({ opcode: 1, payload: latin('hello') })]);
+    for (const size of [1, 30, stream.length]) {
+      const records: WireRecord[] = [];
+      const reader = new WireReader((record) => records.push(record));
+      reader.read('client', latin(upgradeRequest()), 0);
+      for (let at = 0; at < stream.length; at += size) reader.read('server', stream.subarray(at, at + size), 0);
+      reader.end('server', 0);
+      const lines = records.map((record) => (record.type === 'head' ? record.line : record.type));
+      expect(lines.slice(1)).toEqual([
+        ...['HTTP/1.1 100 Continue', 'HTTP/1.1 103 Early Hints', 'HTTP/1.1 101 Switching Protocols', 'frame', 'end'],
+      ]);
+      const sizes = records.flatMap((record) => ('wireSize' in record ? [record.wireSize] : []));
+      expect(sizes.at(-1)).toBe(stream.length);
+      expect(sizes.slice(1, -1).reduce((sum, each) => sum + each)).toBe(stream.length);
+    }
   });
 
   test('a request that a server of Node has read is taken from there', () => {
@@ -224,6 +260,19 @@ describe('frames', () => {
     expect(records.map(({ type }) => type)).toEqual(fatal ? ['fault'] : ['frame', 'fault', 'frame']);
     expect(records.find(({ type }) => type === 'fault')).toMatchObject({ from, at: 4, code, fatal });
   });
+});
+
+test('what is kept of payloads may be as much as one likes: memory is taken for what comes', () => {
+  const { reader, records } = opened('', {}, { previewSize: Number.MAX_SAFE_INTEGER });
+  const payloads = [1, 100_000, 3].map((size) => new Uint8Array(size).map((_, i) => i * size));
+  for (const payload of payloads) {
+    const bytes = frame({ opcode: 2, payload });
+    for (let at = 0; at < bytes.length; at += 999) reader.read('server', bytes.subarray(at, at + 999), 0);
+  }
+  expect(frames(records).map(({ payload }) => payload)).toEqual(payloads);
+  const some = opened('', {}, { previewSize: 1_500 });
+  some.reader.read('server', frame({ opcode: 2, payload: payloads[1]! }), 0);
+  expect(frames(some.records)).toMatchObject([{ length: 100_000, payload: payloads[1]!.slice(0, 1_500) }]);
 });
 
 describe('compression', () => {

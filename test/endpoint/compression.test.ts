@@ -277,7 +277,10 @@ describe('turns', () => {
     expect(turns.every((count, i) => i === 0 || count - turns[i - 1]! <= 262_144 + 65_536)).toBe(true);
   });
 
-  it('many messages that were small on the wire share turns', async () => {
+  it.each([
+    ['return nothing', () => undefined],
+    ['return promises', async () => undefined],
+  ])('T33: many messages that were small on the wire share turns, with listeners that %s', async (_, result) => {
     const options = { compression: { windowBits: 15 } };
     const { server, client, clock } = await open(options, options);
     let yields = 0;
@@ -289,6 +292,7 @@ describe('turns', () => {
     let got = 0;
     server.on('message', () => {
       got++;
+      return result();
     });
     for (let i = 0; i < 40; i++) client.send(new Uint8Array(200_000));
     await clock.settle();

@@ -25,6 +25,24 @@ describe('order', () => {
     expect(of('server').filter((type) => type !== 'drain')).toEqual(['open', 'message', 'pong', 'close']);
   });
 
+  it('row 21: open has the headers of the other side, the subprotocol and the extensions, on both sides', async () => {
+    const compression = { windowBits: 15 };
+    const { client, server, clock } = pair({ subprotocols: ['v2'], client: { compression }, server: { compression } });
+    const told: unknown[] = [];
+    for (const [side, header] of [
+      [client, 'sec-websocket-accept'],
+      [server, 'sec-websocket-key'],
+    ] as const) {
+      side.on('open', ({ headers, subprotocol, extensions }) => {
+        told.push([headers.has(header), subprotocol, extensions]);
+      });
+      side.resume();
+    }
+    await clock.settle();
+    const each = [true, 'v2', 'permessage-deflate'];
+    expect(told).toEqual([each, each]);
+  });
+
   it('a failure is error, then close; a clean end has no error', async () => {
     const { client, server, clock, link } = pair();
     const seen: string[] = [];
@@ -189,7 +207,7 @@ describe('the consumer', () => {
 });
 
 describe('listeners that fail', () => {
-  it('sync: error event, 1011 on the wire, one close; with an error listener no warning', async () => {
+  it('T56, sync: error event, 1011 on the wire, one close; with an error listener no warning', async () => {
     for (const listening of [true, false]) {
       const { endpoint, feed, peer, clock, transport, warnings } = script();
       const errors: unknown[] = [];
@@ -207,7 +225,7 @@ describe('listeners that fail', () => {
     }
   });
 
-  it('async: the same, and the connection is held until it settles', async () => {
+  it('T56, async: the same, and the connection is held until it settles', async () => {
     const { endpoint, feed, peer, clock, warnings } = script();
     let calls = 0;
     endpoint.on('message', async () => {
@@ -308,14 +326,39 @@ describe('holding back', () => {
     expect([seen, transport.paused]).toEqual([['a', 'drain', 'b', 'drain'], false]);
   });
 
-  it('a turn has a budget of events: then others have theirs, and nothing is lost', () => {
+  it('T70: a turn has a budget of events: then others have theirs, and nothing is lost', () => {
     const { endpoint, feed, peer, clock } = script();
     let taken = 0;
     endpoint.on('message', () => taken++);
     feed(join(...Array.from({ length: 5_000 }, () => peer(OP.text, ''))));
     expect(taken).toBe(1_024);
+    const others: number[] = [];
+    const look = (turns: number) => {
+      others.push(taken);
+      if (turns > 1) clock.yield(look, turns - 1);
+    };
+    clock.yield(look, 4);
     clock.runDue();
     expect(taken).toBe(5_000);
+    expect(others).toEqual([2_048, 3_072, 4_096, 5_000]);
+  });
+
+  it('T70: so it has with listeners that return promises, though each of those ends a turn', async () => {
+    const { endpoint, feed, peer, clock } = script();
+    let taken = 0;
+    endpoint.on('message', async () => void taken++);
+    const given: number[] = [];
+    const { yield: real } = clock;
+    clock.yield = (run, argument) => {
+      given.push(taken);
+      real.call(clock, run as (argument: unknown) => void, argument);
+    };
+    feed(join(...Array.from({ length: 5_000 }, () => peer(OP.text, ''))));
+    await clock.settle();
+    expect(taken).toBe(5_000);
+    // Those that are held behind the first one count when they are pulled.
+    expect(given.length).toBe(4);
+    expect(Math.max(...given.map((each, i) => each - (given[i - 1] ?? 0)))).toBeLessThanOrEqual(1_024);
   });
 
   it('an end that comes while events are held back: close() and terminate() resolve all the same', async () => {

@@ -1,7 +1,7 @@
 /** Listeners, sources and callers that do what they should not, at every event: nothing hangs, repeats, leaks or escapes. */
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/endpoint/endpoint.ts';
-import type { EventName } from '../../src/endpoint/index.ts';
+import { type EventName, onAnyEvent } from '../../src/endpoint/index.ts';
 import { UsageError } from '../../src/index.ts';
 import { pair } from '../../src/testing.ts';
 import { bytesOf, closePayload, join, OP, pattern } from '../rfc6455/support.ts';
@@ -55,6 +55,8 @@ const ACTIONS: Record<string, (endpoint: Endpoint) => unknown> = {
   },
 };
 
+const FAILING = new Set(['throws', 'throws null', 'rejects', 'rejects later', 'is a thenable that throws']);
+
 describe('T56: what a listener may do', () => {
   for (const event of EVENTS) {
     for (const [name, act] of Object.entries(ACTIONS)) {
@@ -94,6 +96,11 @@ describe('T56: what a listener may do', () => {
         expect([seen[0], seen.at(-1)]).toEqual(['open', 'close']);
         if (seen.includes('error')) expect(seen.at(-2)).toBe('error');
         expect(clientSaw.length).toBe(1);
+        // It failed while the connection was open, and the client is told that much.
+        if (FAILING.has(name) && event !== 'error' && event !== 'close') {
+          expect(clientSaw).toEqual([1011]);
+          expect((await server.closed).error).toMatchObject({ name: 'ApplicationError' });
+        }
         expect((await server.closed).type).toBe('close');
         expect(warnings.length).toBeLessThan(2);
         expect(clock.pendingAlarms).toBe(0);
@@ -192,11 +199,19 @@ describe('T56: what a listener may do', () => {
   });
 });
 
-it('listen() attaches all of its listeners, or none', () => {
+it('listen() and onAnyEvent() attach all of their listeners, or none', () => {
   const { endpoint, feed, peer } = script();
   let calls = 0;
   const listener = () => void calls++;
   expect(() => endpoint.listen({ message: listener, ping: listener, pogn: listener } as never)).toThrow("'pogn'");
+  feed(peer(OP.ping, ''));
+  expect(calls).toBe(0);
+  class Handlers {
+    message = listener;
+    ping(): void {}
+  }
+  expect(() => endpoint.listen(new Handlers())).toThrow("'ping' is inherited");
+  expect(() => onAnyEvent(endpoint, 'fragment', listener)).toThrow("delivery: 'fragment'");
   feed(peer(OP.ping, ''));
   expect(calls).toBe(0);
   endpoint.listen({ message: listener, ping: listener, pong: undefined } as never);

@@ -122,6 +122,7 @@ describe('backpressure', () => {
       transport.sink!.closed(new Error('reset'));
       await clock.settle();
       expect(await endpoint.drained()).toBe(false);
+      expect([endpoint.send('late').code, endpoint.pong(), await endpoint.ping()]).toEqual(['not-open', false, null]);
       if (paused) endpoint.resume();
       await clock.settle();
       expect(await drained).toBe(false);
@@ -140,6 +141,28 @@ describe('backpressure', () => {
     expect(endpoint.bufferedAmount).toBe(100 * 504);
     for (let i = 0; i < 60; i++) transport.drain(1_000);
     expect(transport.frames.length).toBe(100);
+  });
+
+  it('much output is written in portions: a peer that takes it slowly is seen to, and waited for while it closes', async () => {
+    const transport = new ScriptTransport(0);
+    const { endpoint, clock } = script({ closeTimeout: 1_000 }, transport);
+    endpoint.send(new Uint8Array(3_000_000));
+    await clock.settle();
+    void endpoint.close(1000);
+    for (let given = 0; transport.given < 3_000_000; given = transport.given) {
+      expect(transport.given - given).toBeLessThanOrEqual(262_144);
+      await clock.run(900);
+      expect(endpoint.readyState).toBe('closing');
+      // A stream tells when all of a write has left.
+      transport.drain(transport.unwritten);
+      await clock.settle();
+    }
+    expect(transport.frames.map(({ opcode, payload }) => [opcode, payload.length])).toEqual([
+      [OP.binary, 3_000_000],
+      [OP.close, 2],
+    ]);
+    await clock.run(1_000);
+    expect(endpoint.readyState).toBe('closed');
   });
 
   it('overflow: refused writes nothing and says so; the connection lives', () => {
@@ -202,6 +225,22 @@ describe('ping, close, terminate, statistics', () => {
     expect(() => client.pong(pattern(126))).toThrow(UsageError);
   });
 
+  it('row 43: the application may ping at open, with a payload of its own; pings on their own come after silence', async () => {
+    const { client, server, clock } = pair({ client: { pingInterval: 1_000 }, server: { pingInterval: null } });
+    const heard: string[] = [];
+    server.on('ping', ({ payload }) => heard.push(textOf(payload)));
+    server.resume();
+    client.on('open', () => void client.ping('heartbeat 0'));
+    client.resume();
+    await clock.settle();
+    expect(heard).toEqual(['heartbeat 0']);
+    await clock.run(999);
+    expect(heard).toHaveLength(1);
+    await clock.run(1);
+    expect(heard).toHaveLength(2);
+    expect(client.readyState).toBe('open');
+  });
+
   it('ping() resolves with null when the connection ends first', async () => {
     const { client, server, clock, link } = pair();
     client.resume();
@@ -244,6 +283,43 @@ describe('ping, close, terminate, statistics', () => {
       await clock.run(20_000);
       const code = { broken: 'TRANSPORT_FAILED', ended: 'TRANSPORT_FAILED', late: 'CLOSING_TIMEOUT' }[end];
       expect(await endpoint.closed, end).toMatchObject({ clean: false, code: 4000, reason: 'bye', error: { code } });
+    }
+  });
+
+  it('nor when the Close that it answers is read behind an orderly end of the transport: the answer cannot leave', async () => {
+    const { endpoint, feed, peer, clock, transport } = script();
+    endpoint.on('message', () => {});
+    endpoint.pause();
+    feed(join(peer(OP.ping, 'x'), peer(OP.close, closePayload(4000, 'bye'))));
+    transport.sink!.closed();
+    await clock.settle();
+    endpoint.resume();
+    await clock.settle();
+    const error = { code: 'TRANSPORT_FAILED', cause: { message: 'closed before all was written' } };
+    expect(await endpoint.closed).toMatchObject({ clean: false, remote: true, code: 4000, reason: 'bye', error });
+    expect([transport.wire.length, endpoint.statistics.bytesSent]).toEqual([0, 0]);
+  });
+
+  it('what a lost transport had not written is not counted as sent, also while events are held back', async () => {
+    for (const paused of [false, true]) {
+      const transport = new ScriptTransport(0);
+      const { endpoint, clock } = script({ highWaterMark: 100 }, transport);
+      endpoint.on('message', () => {});
+      if (paused) endpoint.pause();
+      for (let i = 0; i < 3; i++) {
+        endpoint.send(pattern(500));
+        await clock.settle();
+      }
+      transport.drain(200);
+      const cause = new Error('reset');
+      transport.sink!.closed(cause);
+      await clock.settle();
+      expect(await endpoint.drained()).toBe(false);
+      endpoint.resume();
+      await clock.settle();
+      expect(await endpoint.closed).toMatchObject({ error: { code: 'TRANSPORT_FAILED', cause } });
+      expect(endpoint.statistics.bytesSent).toBe(200);
+      expect(clock.pendingAlarms).toBe(0);
     }
   });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/index.ts';
 import { pair } from '../../src/testing.ts';
-import { closePayload, join, OP, pattern, ROLES, textOf } from '../rfc6455/support.ts';
+import { bytesOf, closePayload, join, OP, pattern, ROLES, textOf } from '../rfc6455/support.ts';
 import { ScriptTransport, script } from './script.ts';
 
 /** A source that yields what it is given, when it is given. */
@@ -79,6 +79,18 @@ for (const role of ROLES) {
       expect([...transport.frames.at(-1)!.payload.subarray(0, 2)]).toEqual([3, 0xf3]);
     });
 
+    it('bytes between the halves of a surrogate pair fail with 1011: they would overtake the first', async () => {
+      const { endpoint, transport, clock } = script({}, undefined, { role });
+      const failed = endpoint.sendStream('text', ['a\ud83d', bytesOf('b'), '\ude00']);
+      const outcome = expect(failed).rejects.toThrow('a lone surrogate, and no string follows');
+      await clock.settle();
+      await outcome;
+      expect(transport.frames.map(({ opcode, payload }) => [opcode, textOf(payload.subarray(0, 1))])).toEqual([
+        [OP.text, 'a'],
+        [OP.close, '\x03'],
+      ]);
+    });
+
     it('a source that throws fails the connection with 1011', async () => {
       const { endpoint, transport, clock } = script({}, undefined, { role });
       const { source, give, fail } = faucet<Uint8Array>();
@@ -131,6 +143,49 @@ describe('sendStream and backpressure', () => {
     expect(await drained).toBe(true);
     expect(textOf(transport.frames.at(-1)!.payload)).toBe('behind');
     expect(endpoint.bufferedAmount).toBe(0);
+  });
+
+  it('row 71: the source knows how far it is; when it stops early the message ends there, and the next one is whole', async () => {
+    const transport = new ScriptTransport(0);
+    const { endpoint, clock } = script({ highWaterMark: 1_000 }, transport);
+    const whole = pattern(8_000);
+    const progress: number[] = [];
+    let cancelled = false;
+    let left = false;
+    function* source() {
+      try {
+        for (let at = 0; at < whole.length && !cancelled; at += 800) {
+          yield whole.subarray(at, at + 800);
+          progress.push(at + 800);
+        }
+      } finally {
+        left = true;
+      }
+    }
+    const sent = endpoint.sendStream('binary', source());
+    await clock.settle();
+    // No more than the peer has room for.
+    expect(progress).toEqual([800]);
+    for (let i = 0; i < 2; i++) {
+      transport.drain(804);
+      await clock.settle();
+    }
+    expect(progress.at(-1)).toBeLessThan(8_000);
+    cancelled = true;
+    transport.drain();
+    await clock.settle();
+    const size = progress.at(-1)!;
+    expect([await sent, left]).toMatchObject([{ success: true, payloadSize: size }, true]);
+    endpoint.send('next');
+    await clock.settle();
+    const { frames } = transport;
+    expect(frames.map(({ opcode, fin }) => [opcode, fin])).toEqual([
+      [OP.binary, false],
+      ...Array(size / 800 - 1).fill([OP.continuation, false]),
+      [OP.continuation, true],
+      [OP.text, true],
+    ]);
+    expect(Buffer.compare(join(...frames.slice(0, -1).map(({ payload }) => payload)), whole.subarray(0, size))).toBe(0);
   });
 
   it('messages queue within maxBufferedAmount', async () => {
@@ -366,6 +421,17 @@ describe('iteration', () => {
       ['text', false, true, 3],
       ['binary', true, true, 4],
     ]);
+  });
+
+  it('row 35: of a frame that is still under way what has come is told, and nothing is kept', () => {
+    const { endpoint, feed, peer } = script({ delivery: 'fragment' });
+    const seen: unknown[] = [];
+    endpoint.on('fragment', ({ kind, data, first, last }) => seen.push([kind, data.length, first, last]));
+    const bytes = peer(OP.binary, pattern(1_000));
+    feed(bytes.subarray(0, bytes.length - 600));
+    expect([seen, endpoint.connection.retainedBytes]).toEqual([[['binary', 400, true, false]], 0]);
+    feed(bytes.subarray(bytes.length - 600));
+    expect(seen.slice(1)).toEqual([['binary', 600, false, true]]);
   });
 
   it('progress tells of each fragment that is not the last', () => {

@@ -1,9 +1,16 @@
 import { createServer } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Callback, Connection, type Data, EVENT_MESSAGE, Websocket } from '../../examples/defold/websocket.ts';
+import { connect } from '../../src/client/index.ts';
 import { serve, UsageError } from '../../src/server/index.ts';
 import { RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
 import { runExample, until } from './support.ts';
+
+// It dials as ever, and remembers with what.
+vi.mock('../../src/client/index.ts', async (load) => {
+  const client = await load<typeof import('../../src/client/index.ts')>();
+  return { ...client, connect: vi.fn(client.connect) };
+});
 
 const HOST = { host: '127.0.0.1' };
 const NAMES = ['CONNECTED', 'DISCONNECTED', 'MESSAGE', 'ERROR'];
@@ -78,6 +85,20 @@ describe('row 112: the names of Defold', () => {
     expect(client.told[1]!.data).toMatchObject({ event: 1, code: 3001, message: 'the reason is not lost' });
     expect(server.told[3]!.data).toMatchObject({ event: websocket.EVENT_DISCONNECTED, code: 3001, ...request });
     expect(conn.state).toBe('STATE_DISCONNECTED');
+  });
+
+  test('rows 8, 16, 27, 66: the parameters of connect, their defaults, and the numbers of data types', async () => {
+    const server = await listening();
+    const { websocket, callback, told } = script();
+    const dialled = (params: object) => {
+      websocket.disconnect(websocket.connect(server.websocket.url, params, callback));
+      return vi.mocked(connect).mock.lastCall![1];
+    };
+    expect(dialled({})).toMatchObject({ handshakeTimeout: 3_000, headers: '', subprotocols: [] });
+    const params = { timeout: 50, headers: 'X-A: 1', protocol: 'v1, v2' };
+    expect(dialled(params)).toMatchObject({ handshakeTimeout: 50, headers: 'X-A: 1', subprotocols: ['v1', 'v2'] });
+    await until(() => told.length === 2);
+    expect([websocket.DATA_TYPE_TEXT, websocket.DATA_TYPE_BINARY]).toEqual([1, 2]);
   });
 
   test('row 49: what was sent before disconnect arrives, and the Close behind it', async () => {
@@ -173,6 +194,8 @@ describe('row 112: the names of Defold', () => {
     expect(lines.at(-1)).toMatch(/^cannot listen: .*EADDRINUSE/);
     await expect(late.websocket.stop_listening()).rejects.toThrow('does not listen');
     await expect(late.websocket.listen(0, 1.5, 1, late.callback, HOST)).rejects.toThrow('maxConnections');
+    // Seconds.
+    await expect(late.websocket.listen(0, 1, -1, late.callback, HOST)).rejects.toThrow(/handshakeTimeout.* not -1000/);
     expect(await late.websocket.listen(0, 1, 1, late.callback, HOST)).toBe(true);
     closers.push(() => late.websocket.stop_listening());
 

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readClient, readServer } from '../../examples/ix/options.ts';
 import { Plugin } from '../../examples/ix/plugin.ts';
-import { connect } from '../../src/client/index.ts';
+import { connect, ReconnectingClient } from '../../src/client/index.ts';
 import { serve } from '../../src/server/index.ts';
-import { authority, local } from '../support/certificates.ts';
+import { authority, local, other } from '../support/certificates.ts';
 import { RawPeer, upgradeRequest } from '../support/sockets.ts';
 import { runExample, until } from './support.ts';
 
@@ -109,9 +109,50 @@ describe('row 112: the names of the 4D plugin', () => {
     const raw = ofRaw();
     expect(raw.map(({ name }) => name)).toEqual(['Open', 'Ping', 'Pong', 'Fragment', 'Message', 'Error', 'Close']);
     expect(raw[1]!.json).toMatchObject({ base64: 'cA==' });
-    expect(raw[3]!.json).toMatchObject({ received: 2, total: null });
+    expect(raw[3]!.json).toMatchObject({ binary: false, received: 2, total: null });
     expect(raw[4]!.json).toMatchObject({ str: 'abc' });
     expect(raw[5]!.json).toMatchObject({ retries: 0, wait_time: 0, reason: expect.stringContaining('opcode') });
+  });
+
+  test('rows 21, 42, 79: what was agreed on is in Open on both sides, and what is known of a client in its info', async () => {
+    const { ix, of, server, client } = await started({ enablePerMessageDeflate: true });
+    const named = await client('/x', {
+      enablePerMessageDeflate: true,
+      pingInterval: 7,
+      maxWaitBetweenReconnectionRetries: 900,
+    });
+    await until(() => of(server.id, 'Open').length === 1);
+    for (const { id } of [named, server]) {
+      expect(of(id, 'Open')[0]!.json).toMatchObject({
+        uri: '/x',
+        protocol: '',
+        extensions: expect.stringContaining('permessage-deflate'),
+      });
+    }
+    const { URL } = ix.Websocket_client(named)!;
+    expect(URL).toMatch(/^ws:.*\/x$/);
+    const sent = ix.Websocket_client_send({ ...named, message: new Uint8Array(500_000) });
+    expect(ix.Websocket_client(named)).toEqual({
+      readyState: 'open',
+      URL,
+      perMessageDeflateOptionsEnabled: true,
+      pingInterval: 7,
+      bufferedAmount: sent.wireSize,
+      automaticReconnectionEnabled: true,
+      maxWaitBetweenReconnectionRetries: 900,
+    });
+  });
+
+  test('rows 24, 83: a compressed message that cannot be read is an Error that says so, and no Message', async () => {
+    const { of, server, status } = await started({ enablePerMessageDeflate: true });
+    const peer = await RawPeer.to(status.port);
+    peer.write(upgradeRequest('/', { 'Sec-WebSocket-Extensions': 'permessage-deflate' }));
+    await peer.until('\r\n\r\n');
+    peer.write(Uint8Array.of(0xc1, 0x81, 0, 0, 0, 0, 0xff));
+    await peer.closed;
+    await until(() => of(server.id, 'Close').length === 1);
+    expect(of(server.id).map(({ name }) => name)).toEqual(['Open', 'Error', 'Close']);
+    expect(of(server.id, 'Error')[0]!.json).toMatchObject({ decompressionError: true, retries: 0, wait_time: 0 });
   });
 
   test('rows 37, 41: the status of a start that fails, the event, and another attempt', async () => {
@@ -159,6 +200,22 @@ describe('row 112: the names of the 4D plugin', () => {
       'stop it before its options change',
     );
     expect(of(server.id, 'Open').map(({ json }) => json['uri'])).toEqual(['/one', '/two']);
+  });
+
+  test('rows 16, 48, 54: what is not said is 30 seconds for a start, and 1000 "Normal closure" for a stop', async () => {
+    const configure = vi.spyOn(ReconnectingClient.prototype, 'configure');
+    closers.push(async () => configure.mockRestore());
+    const { ix, of, server, client } = await started();
+    const normal = { code: 1000, reason: 'Normal closure', remote: true };
+    const first = await client();
+    expect(configure).toHaveBeenLastCalledWith(expect.objectContaining({ handshakeTimeout: 30_000 }));
+    await ix.Websocket_client_stop(first);
+    await until(() => of(server.id, 'Close').length === 1);
+    expect(of(server.id, 'Close')[0]!.json).toMatchObject(normal);
+    const second = await client('/', { enableAutomaticReconnection: false });
+    await ix.Websocket_server_stop(server);
+    await until(() => of(second.id, 'Close').length === 1);
+    expect(of(second.id, 'Close')[0]!.json).toEqual(normal);
   });
 
   test('rows 56, 57, 58, 59: server send to all, to a path, to one; who is connected', async () => {
@@ -248,6 +305,19 @@ describe('row 112: the names of the 4D plugin', () => {
       [{}, false],
     ] as const) {
       const named = ix.Websocket_client({ URL: status.uri, enableAutomaticReconnection: false, ...options });
+      expect(await ix.Websocket_client_start(named)).toMatchObject({ success });
+      await ix.Websocket_client_clear(named);
+    }
+    // A certificate of another host, of an authority that is trusted or not.
+    const wrong = await serve({ port: 0, host: '127.0.0.1', tls: other });
+    closers.push(() => wrong.close());
+    for (const [options, success] of [
+      [{ caFile: authority }, false],
+      [{ caFile: authority, disableHostnameValidation: false }, false],
+      [{ caFile: authority, disableHostnameValidation: true }, true],
+      [{ disableHostnameValidation: true }, false],
+    ] as const) {
+      const named = ix.Websocket_client({ URL: wrong.url, enableAutomaticReconnection: false, ...options });
       expect(await ix.Websocket_client_start(named)).toMatchObject({ success });
       await ix.Websocket_client_clear(named);
     }

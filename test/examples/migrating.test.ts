@@ -23,6 +23,27 @@ describe('row 112: docs/migrating.md, their names and ours', () => {
     expect(names.filter((name) => !text.includes(name.split(',')[0]!))).toEqual([]);
   });
 
+  test('what it names of ws, ws has', () => {
+    const own = exampleFile('../node_modules/ws/lib/');
+    const text = ['websocket', 'websocket-server', 'stream', 'sender']
+      .map((name) => readFileSync(`${own}${name}.js`, 'utf8'))
+      .join('\n');
+    // Of an expression each name; what its README does by hand (`isAlive`), and what is Node's, is not in its code.
+    const names = theirNames('ws').flatMap((each) => each.match(/[a-zA-Z]{4,}|unexpected-response/g) ?? []);
+    const others = [
+      'isAlive',
+      'await',
+      'false',
+      'createWebSocketStream',
+      'forEach',
+      'agent',
+      'cert',
+      'rejectUnauthorized',
+    ];
+    expect(names.length).toBeGreaterThan(40);
+    expect(names.filter((name) => !text.includes(name) && !others.includes(name))).toEqual([]);
+  });
+
   test('the Python program is that of the example', () => {
     const [, printed] = /```python\n([\s\S]*?)```/.exec(page)!;
     expect(readFileSync(exampleFile('g2o/client.py'), 'utf8').endsWith(`\n${printed}`)).toBe(true);

@@ -46,6 +46,11 @@ export class FaultProxy {
     for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
+  /** Both sides get an end. */
+  end(): void {
+    for (const socket of this.sockets) socket.end();
+  }
+
   async close(): Promise<void> {
     this.reset();
     this.listener.close();

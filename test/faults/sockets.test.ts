@@ -1,9 +1,12 @@
 /** Real sockets in trouble: twins of what the simulator does in memory. Nothing here asserts a duration. */
 
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import type { CloseEvent } from '../../src/endpoint/events.ts';
+import { acceptKey } from '../../src/handshake/accept-key.ts';
 import { type Server, serve } from '../../src/server/index.ts';
+import { closeAll, rawServer } from '../client/support.ts';
 import { authority, local } from '../support/certificates.ts';
 import { EXAMPLE_KEY, frame } from '../support/frames.ts';
 import { RawPeer, upgradeRequest } from '../support/sockets.ts';
@@ -31,6 +34,9 @@ async function through(fault?: Fault) {
   proxies.push(proxy);
   return { proxy, url: `ws://127.0.0.1:${proxy.port}/` };
 }
+
+const head101 = (key: string) =>
+  `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`;
 
 /** Nobody is left at the server, in whatever state. */
 function empty(): Promise<void> {
@@ -96,7 +102,35 @@ describe('the peer disappears after every octet', () => {
     if (way === 'FIN') expect(closes.length).toBe(conversation.length - upgradeRequest().length);
   });
 
-  test('of a server: a client gets an error of connect, or one close', async () => {
+  test('by silence: the server gives each of them up, and keeps nothing', async () => {
+    const ends: CloseEvent[] = [];
+    const brief = { handshakeTimeout: 300, closeTimeout: 100, pingInterval: 100, pongTimeout: 100 };
+    const other = await serve({ port: 0, host: '127.0.0.1', ...brief }, (socket) => {
+      socket.resume();
+      socket.on('close', (event) => ends.push(event));
+    });
+    const peers = await Promise.all(
+      Array.from({ length: conversation.length }, async (_, length) => {
+        const peer = await RawPeer.to(other.port!);
+        // Whatever comes, it does not move any more.
+        peer.socket.removeAllListeners('end');
+        return peer.write(conversation.subarray(0, length));
+      }),
+    );
+    await expect
+      .poll(() => other.statistics, { timeout: 15_000 })
+      .toMatchObject({ connections: 0, pending: 0, refused: upgradeRequest().length });
+    for (const peer of peers) peer.reset();
+    expect(ends.length).toBe(conversation.length - upgradeRequest().length);
+    for (const end of ends) expect(end).toMatchObject({ code: 1_006, clean: false, error: { code: 'PONG_TIMEOUT' } });
+    await other.close();
+  });
+
+  test.each([
+    ['RST', (proxy: FaultProxy) => proxy.reset()],
+    ['FIN', (proxy: FaultProxy) => proxy.end()],
+    ['silence', (proxy: FaultProxy) => proxy.stall()],
+  ])('of a server, by %s: a client gets an error of connect, or one close', async (way, die) => {
     const whole = await through();
     const undisturbed = await connect(whole.url);
     undisturbed.send('answered only in part');
@@ -104,32 +138,43 @@ describe('the peer disappears after every octet', () => {
     const all = whole.proxy.carried.down;
     await undisturbed.close();
     expect(all).toBeGreaterThan(130);
-    for (let length = 0; length <= all; length++) {
-      let left = length;
-      const { url, proxy } = await through((chunk, way) => {
-        if (way === 'up') return [chunk];
-        const piece = chunk.subarray(0, left);
-        left -= piece.length;
-        if (left === 0) setImmediate(() => proxy.reset());
-        return piece.length === 0 ? [] : [piece];
-      });
-      const ends: unknown[] = [];
-      const opened = connect(url, { on: { close: (event) => ends.push(event) } });
-      const outcome = await opened.then(
-        async (socket) => {
-          socket.send('answered only in part');
-          return socket.closed;
-        },
-        (error) => error,
-      );
+    const brief = way === 'silence' ? { handshakeTimeout: 1_000, pingInterval: 200, pongTimeout: 200 } : {};
+    const outcomes = await Promise.all(
+      Array.from({ length: all + 1 }, async (_, length) => {
+        let left = length;
+        const { url, proxy } = await through((chunk, direction) => {
+          if (direction === 'up') return [chunk];
+          const piece = chunk.subarray(0, left);
+          left -= piece.length;
+          if (left === 0) setImmediate(() => die(proxy));
+          return piece.length === 0 ? [] : [piece];
+        });
+        const ends: unknown[] = [];
+        const opened = connect(url, { ...brief, on: { close: (event) => ends.push(event) } });
+        const outcome = await opened.then(
+          async (socket) => {
+            socket.resume();
+            socket.send('answered only in part');
+            return socket.closed;
+          },
+          (error) => error,
+        );
+        proxy.reset();
+        return { outcome, ends };
+      }),
+    );
+    for (const { outcome, ends } of outcomes) {
       if ('type' in outcome) {
         expect(outcome).toMatchObject({ code: 1_006, clean: false });
+        if (way === 'silence') expect(outcome.error).toMatchObject({ code: 'PONG_TIMEOUT' });
         expect(ends.length).toBe(1);
       } else {
-        expect(outcome).toMatchObject({ name: 'TransportError' });
+        expect(outcome).toMatchObject({ name: way === 'silence' ? 'TimeoutError' : 'TransportError' });
         expect(ends.length).toBe(0);
       }
     }
+    // Both kinds are there: it died before and behind the 101.
+    expect(new Set(outcomes.map(({ ends }) => ends.length))).toEqual(new Set([0, 1]));
     await empty();
   });
 });
@@ -156,7 +201,22 @@ describe('stall', () => {
     await other.close();
   });
 
-  test('a closing handshake that nobody answers ends after closeTimeout', async () => {
+  test('T53: a server that sends its Close and keeps the connection is left after closeTimeout, and the end is clean', async () => {
+    const { port, sockets } = await rawServer((head, socket) => {
+      const [, key] = /Sec-WebSocket-Key: (\S+)/.exec(head)!;
+      socket.write(`${head101(key!)}\x88\x02\x0f\xa0`, 'latin1');
+    });
+    try {
+      const socket = await connect(`ws://127.0.0.1:${port}`, { closeTimeout: 100 });
+      socket.resume();
+      expect(await socket.closed).toMatchObject({ code: 4_000, clean: true, remote: true, error: null });
+      if (!sockets[0]!.closed) await once(sockets[0]!, 'close');
+    } finally {
+      await closeAll();
+    }
+  });
+
+  test('T53: a closing handshake that nobody answers ends after closeTimeout', async () => {
     const { url, proxy } = await through();
     const socket = await connect(url, { closeTimeout: 100 });
     proxy.stall();

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket, Server as NetServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
@@ -75,6 +75,14 @@ describe('row 103: echo', () => {
     expect(got).toEqual([1, 2, 0x8a, 0x00, 0x88, 0x02, 0x03, 0xea]);
     expect(socket.readyState).toBe('open');
     await socket.close();
+  });
+
+  test('-m: as many may wait to be accepted', async () => {
+    const listen = vi.spyOn(NetServer.prototype, 'listen');
+    await start('echo', { backlog: 7 });
+    const [options] = listen.mock.calls[0] as unknown as [object];
+    listen.mockRestore();
+    expect(options).toMatchObject({ backlog: 7 });
   });
 
   test('its socket goes with it', async () => {
@@ -258,6 +266,11 @@ describe('row 105: JSON-RPC 2.0', () => {
     [{ jsonrpc: '1.0', method: 'sum', params: [], id: 7 }, error(-32600, 'Invalid Request', 7)],
     [{ jsonrpc: '2.0', method: 'sum', params: 5, id: 7 }, error(-32600, 'Invalid Request', 7)],
     [{ jsonrpc: '2.0', method: 'sum', id: {} }, error(-32600, 'Invalid Request')],
+    // Beyond what a number holds: the answer would have another id.
+    ['{"jsonrpc":"2.0","method":"sum","params":[1],"id":9007199254740993}', error(-32600, 'Invalid Request')],
+    ['{"jsonrpc":"2.0","method":"sum","params":[1],"id":1e999}', error(-32600, 'Invalid Request')],
+    ['{"jsonrpc":"2.0","method":"sum","params":[1],"id":-9007199254740991}', good(1, -9_007_199_254_740_991)],
+    ['{"jsonrpc":"2.0","method":"sum","params":[1],"id":1.5}', good(1, 1.5)],
     [{ jsonrpc: '2.0', method: 'constructor', id: 1 }, error(-32601, 'Method not found', 1)],
     [{ jsonrpc: '2.0', method: '__proto__', id: 1 }, error(-32601, 'Method not found', 1)],
     ['null', error(-32600, 'Invalid Request')],

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createConnection } from 'node:net';
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createConnection, Server as NetServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { findUser } from '../../src/gateway/privileges.ts';
 import { Command, cli } from '../cli/support.ts';
+import { authority, local } from '../support/certificates.ts';
 import { backend, cleanUp, echo, folder } from './support.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -194,6 +195,118 @@ describe('row 106: sansocket gateway', () => {
   });
 });
 
+describe('row 106: the configuration file of the gateway', () => {
+  /** A folder with a docroot, pages, a certificate, a module that ends at once, and the file. */
+  async function written(options: object | string): Promise<{ home: string; file: string }> {
+    const home = folder();
+    for (const name of ['sockets', 'pages']) mkdirSync(`${home}/${name}`);
+    for (const name of ['echo', 'secret', 'other']) await backend(`${home}/sockets/${name}`, echo);
+    writeFileSync(`${home}/pages/index.html`, '<p>hello</p>');
+    writeFileSync(`${home}/cert.pem`, local.cert);
+    writeFileSync(`${home}/key.pem`, local.key);
+    writeFileSync(`${home}/gone.mjs`, 'process.exit(3);');
+    const file = `${home}/gateway.json`;
+    writeFileSync(file, typeof options === 'string' ? options : JSON.stringify(options));
+    return { home, file };
+  }
+  const status = (url: string, options = {}) =>
+    connect(url, options).then(
+      async (socket) => {
+        await socket.close();
+        return 101;
+      },
+      (error: { status?: number }) => error.status,
+    );
+
+  test('has docroot, allow, deny, mode and the rest by the names of createGateway, and files beside it', async () => {
+    const { file } = await written({
+      port: 0,
+      docroot: 'sockets',
+      allow: ['echo', 'secret'],
+      deny: 'secret',
+      mode: 'indirect',
+      framing: 'nul',
+      frameType: 'binary',
+      pages: 'pages',
+    });
+    const { said } = await running(['gateway', '--config', file], /gateway on ws(:\/\/127\.0\.0\.1:\d+)\n/);
+    expect(await one(`ws${said[1]}/echo`, 'hello')).toEqual(new Uint8Array(Buffer.from('hello')));
+    expect([await status(`ws${said[1]}/secret`), await status(`ws${said[1]}/other`)]).toEqual([403, 403]);
+    expect(await (await fetch(`http${said[1]}/`)).text()).toBe('<p>hello</p>');
+  });
+
+  test('flags win over it, another place to listen and other backends among them', async () => {
+    const { home, file } = await written({ port: 1, docroot: 'nowhere', allow: '*', deny: ['echo'], pages: 'pages' });
+    const words = ['gateway', '-c', file, '-R', `${home}/sockets`];
+    const { said } = await running([...words, '-p', '0', '--deny', 'other'], /gateway on (ws:\S+)\n/);
+    expect([await status(`${said[1]}/echo`), await status(`${said[1]}/other`)]).toEqual([101, 403]);
+    const unix = await running([...words, '--unix', `${home}/front`], /gateway on (ws\+unix:\S+)\n/);
+    expect(await status(`${unix.said[1]}:/echo`)).toBe(403);
+    expect(await status(`${unix.said[1]}:/other`)).toBe(101);
+    const back = await written({ options: 'direct', processes: {}, port: 0 });
+    const sockets = await running(['gateway', '-c', back.file, '-R', `${home}/sockets`], /gateway on (ws:\S+)\n/);
+    expect(await status(`${sockets.said[1]}/echo`)).toBe(101);
+  });
+
+  test('has TLS and direct mode', async () => {
+    const secure = await written({ port: 0, docroot: 'sockets', tls: { cert: 'cert.pem', key: 'key.pem' } });
+    const { said } = await running(['gateway', '-c', secure.file], /gateway on (wss:\S+)\n/);
+    expect(await status(`${said[1]}/echo`, { tls: { ca: authority } })).toBe(101);
+    for (const direct of [{ mode: 'direct' }, { options: 'direct' }]) {
+      const { file } = await written({ port: 0, ...direct, processes: { w: './gone.mjs' } });
+      const started = await running(['gateway', '-c', file], /gateway on (ws:\S+)\n/);
+      await started.command.until(/warning: the process of 'w' \(\S+gone\.mjs\) has ended with code 3\n/);
+      expect([await status(`${started.said[1]}/w`), await status(`${started.said[1]}/echo`)]).toEqual([502, 404]);
+    }
+  });
+
+  test.each<[string, object | string, string, ...string[]]>([
+    ['no JSON', '{ port: 1 }', 'gateway.json is not JSON'],
+    ['no object', '[]', 'gateway.json: the file must be an object'],
+    ['an unknown key', { docrot: 'sockets' }, "gateway.json: there is no option 'docrot'; known are docroot,"],
+    ['__proto__', '{ "__proto__": 1, "docroot": "sockets" }', "gateway.json: there is no option '__proto__'"],
+    ['docroot', { docroot: 'none' }, "gateway.json: option 'docroot': ENOENT"],
+    ['docroot', { docroot: '' }, "gateway.json: option 'docroot' is empty"],
+    ['docroot', { docroot: 5 }, "gateway.json: option 'docroot' must be a string, not 5"],
+    ['allow', { docroot: 'sockets', allow: '/chat' }, "gateway.json: option 'allow': "],
+    ['deny', { docroot: 'sockets', deny: null }, "gateway.json: option 'deny' must be patterns"],
+    ['mode', { docroot: 'sockets', mode: 'strange' }, "gateway.json: option 'mode' must be 'indirect' or 'direct'"],
+    ['options', { docroot: 'sockets', options: 'strange' }, "gateway.json: option 'options' must be 'direct'"],
+    ['mode', { mode: 'direct' }, "gateway.json: mode 'direct' needs option 'processes'"],
+    [
+      'mode',
+      { mode: 'direct', docroot: 'sockets', processes: {} },
+      "gateway.json: mode 'direct' has neither 'docroot'",
+    ],
+    ['port', { docroot: 'sockets', port: '8080' }, "gateway.json: option 'port' must be a whole number"],
+    ['port', { docroot: 'sockets', port: null }, "gateway.json: option 'port' must be a whole number"],
+    ['tls', { docroot: 'sockets', tls: {} }, "gateway.json: option 'tls' needs both 'cert' and 'key'"],
+    [
+      'tls.cert',
+      { docroot: 'sockets', tls: { cert: 'none', key: 'key.pem' } },
+      "gateway.json: 'tls.cert': cannot read",
+    ],
+    ['pages', { docroot: 'sockets', pages: 5 }, 'gateway.json: pages must be the path of a folder'],
+    ['processes', { mode: 'direct', processes: ['x'] }, 'gateway.json: processes must be the files of modules by name'],
+    ['processes', { mode: 'direct', processes: { w: 5 } }, 'gateway.json: processes must be the files of modules'],
+    ['a module', { mode: 'direct', processes: { w: 'no' } }, "gateway.json: processes: there is no module 'no'"],
+    ['no mode', { processes: { w: 'gone.mjs' } }, "gateway.json: option 'processes' needs mode: 'direct'"],
+    ['a flag', { docroot: 'sockets', framing: 'nul' }, 'error: --origin', '--origin', 'nonsense'],
+  ])(
+    'what is wrong in it is named, and what is wrong in a flag is the flag: %s',
+    async (_, options, told, ...flags) => {
+      const { file } = await written(options);
+      const { code, stdout, stderr } = await cli(['gateway', '-c', file, ...flags]);
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(told)]);
+    },
+  );
+
+  test('a file that is not there is an error, and no gateway with defaults', async () => {
+    const { code, stderr } = await cli(['gateway', '--config', `${folder()}/none.json`]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cannot read --config')]);
+  });
+});
+
 describe('sansocket backend', () => {
   test('-R, -n, -m: where and under which name; its socket goes with it', async () => {
     const made = `${folder()}/run`;
@@ -202,6 +315,20 @@ describe('sansocket backend', () => {
     expect(statSync(made).mode & 0o002).toBe(0);
     const { code } = await command.interrupt();
     expect([code, existsSync(`${made}/mirror`)]).toEqual([0, false]);
+  });
+
+  test('row 103: 50 may wait unless -m says otherwise, and nobody else may write into a folder that it makes', async () => {
+    const listen = vi.spyOn(NetServer.prototype, 'listen');
+    const mask = process.umask(0);
+    const made = `${folder()}/run`;
+    try {
+      await running(['backend', 'echo', '-R', made], /echo on (\S+)\n/);
+      expect(listen.mock.calls[0]![0]).toMatchObject({ backlog: 50 });
+    } finally {
+      process.umask(mask);
+      listen.mockRestore();
+    }
+    expect([statSync(made).mode & 0o022, statSync(`${made}/echo`).mode & 0o777]).toEqual([0, 0o660]);
   });
 
   test('chat -w and jsonrpc -L -C behind a gateway', async () => {

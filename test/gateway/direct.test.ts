@@ -11,7 +11,7 @@ import { adopt, type GatewayEvents, type GatewayOptions } from '../../src/gatewa
 import type { UpgradeServer } from '../../src/server/upgrade.ts';
 import { local } from '../support/certificates.ts';
 import { frame } from '../support/frames.ts';
-import { RawPeer, upgradeRequest } from '../support/sockets.ts';
+import { RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
 import { ask, cleanUp, folder, gateway, refused } from './support.ts';
 
 async function worker(): Promise<ChildProcess> {
@@ -62,6 +62,44 @@ describe('row 99: direct mode', () => {
       await peer.until(`early ${i}`);
       peer.reset();
     }
+  });
+
+  test('what is more than a socket takes before it is handed over is left in it for the process', async () => {
+    const http = createHttp().listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    cleanUp(() => http.close());
+    let client: Socket | null = null;
+    http.on('connection', (socket) => {
+      client = socket;
+    });
+    const full = () => client!.readableLength >= client!.readableHighWaterMark;
+    const authorize = async () => {
+      await vi.waitFor(() => expect(full()).toBe(true));
+      return true;
+    };
+    const { running } = await directed({ server: http, authorize });
+    const early = frame({ opcode: 2, key: [1, 2, 3, 4], payload: Buffer.alloc(1_000_000, 7) });
+    const last = frame({ opcode: 1, key: [1, 2, 3, 4], payload: Buffer.from('and the last') });
+    // Which of the two reads first is a matter of chance.
+    for (let i = 0; i < 10; i++) {
+      const peer = await RawPeer.to(running.port!);
+      peer.write(Buffer.concat([Buffer.from(upgradeRequest('/chat')), early, last]));
+      await peer.until('and the last');
+      peer.reset();
+    }
+  });
+
+  test('T01, T02: a head that does not come is waited for as long as handshakeTimeout says', async () => {
+    const running = await gateway({ mode: 'direct', processes: {}, handshakeTimeout: 50 });
+    for (const begun of ['', 'GET / HTTP/1.1\r\nHost: a']) {
+      const peer = await RawPeer.to(running.port!);
+      peer.write(begun);
+      await peer.closed;
+      expect(statusOf(peer.received)).toBe(408);
+    }
+    const patient = await gateway({ mode: 'direct', processes: {}, handshakeTimeout: null });
+    const { http } = (patient as unknown as { front: { http: HttpServer } }).front;
+    expect([http.headersTimeout, http.requestTimeout]).toEqual([0, 0]);
   });
 
   test("options: 'direct' is the same, on a server of ours too", async () => {

@@ -60,6 +60,19 @@ describe('what is wrong with the options is said of the gateway', () => {
     expect(await complaint({ mode: 'direct', processes: {}, ...options })).toContain(`UsageError: ${text}`);
   });
 
+  test.each<GatewayOptions>([
+    { allow: 'feed' },
+    { deny: 'feed/secret' },
+    { order: 'deny-first' },
+    { protocolAsName: false },
+  ])('row 93: %j means nothing to routes, and nobody is left to believe that it does', async (rule) => {
+    const own = { port: 0, host: '127.0.0.1', routes: [{ prefix: 'feed', port: 1 }], ...rule };
+    expect(await complaint(own)).toBe(
+      `UsageError: gateway: option '${Object.keys(rule)[0]}' is about the names below a 'docroot', and there is none: a route is its own permission`,
+    );
+    expect(await complaint({ ...own, docroot: folder() })).toBe('it was taken');
+  });
+
   test('row 99: direct mode on a UNIX socket has lists of addresses only for clients behind proxies', async () => {
     const own = {
       mode: 'direct',

@@ -111,6 +111,28 @@ describe('row 92: payload goes both ways', () => {
     expect(Buffer.concat(got).toString()).not.toContain('WSHello');
   });
 
+  test.each([
+    ['1003', { framing: 'line' }, 'no\nmessage', 'first\nsecond\n'],
+    ['1009', { framing: 'length-prefixed' }, 'x'.repeat(1_048_577), '\0\0\0\x05first\0\0\0\x06second'],
+  ] as const)(
+    'row 96: %s: what came before it gets to the backend, also if all came at once',
+    async (code, options, wrong, sent) => {
+      const got = deferred<Buffer>();
+      const { raw, gateway: running } = await joined((socket) => void readAll(socket).then(got.resolve), {
+        ...options,
+        closeTimeout: 100,
+      });
+      const closed = new Promise<GatewayEvents['close']>((resolve) => running.on('close', resolve));
+      const { peer, frames } = await raw();
+      peer.write(Buffer.concat([text('first'), text('second'), text(wrong), text('behind')]));
+      expect(String(await got.promise)).toBe(sent);
+      await vi.waitFor(() => expect(Buffer.from(frames().at(-1)!.payload).readUInt16BE(0)).toBe(Number(code)));
+      // A backend that does not end for its part has its time.
+      expect(await closed).toMatchObject({ failure: expect.stringMatching(/the message (holds|is longer)/) });
+      peer.socket.destroy();
+    },
+  );
+
   test('row 96: a message over maxMessageSize: 1009 to the client, 1011 from the backend', async () => {
     const options = { framing: 'length-prefixed', maxMessageSize: 10 } as const;
     const long = await joined(echo, options);
@@ -447,6 +469,7 @@ describe('row 98, T69: who ends first', () => {
           if (reset) continue;
           const sent = transcript.subarray(0, cut).toString();
           if (framing === 'chunk' && end.code === 1000) expect(end.messages.join('')).toBe(sent);
+          if (framing === 'nul' && end.code === 1000) expect(end.messages.join('\0')).toBe(sent.replace(/\0$/, ''));
           if (framing === 'length-prefixed') expect(messages.slice(0, end.messages.length)).toEqual(end.messages);
         }
       }
@@ -678,6 +701,23 @@ describe('row 102: idle clients', () => {
 });
 
 describe('listeners of the operator', () => {
+  test('one that undoes itself and listens anew hears of the next client, and not of the same again', async () => {
+    const { open, gateway: running } = await joined(echo);
+    const heard: number[] = [];
+    const listen = () => {
+      const undo = running.on('open', ({ connection }) => {
+        // Before, this never ended.
+        if (heard.push(connection) > 10) throw new Error('once and again');
+        undo();
+        listen();
+      });
+    };
+    listen();
+    await (await open()).close();
+    await (await open()).close();
+    expect(heard).toEqual([1, 2]);
+  });
+
   test('one that throws is a warning that says where, and nothing else', async () => {
     const warnings: { message: string; detail?: string }[] = [];
     const listen = (warning: Error) => void warnings.push(warning);

@@ -227,6 +227,26 @@ describe('T66: paths that do not fit', () => {
     expect(await refused(port!, `/${'é'.repeat(Math.ceil(room / 2) + 1)}`.replaceAll('é', '%C3%A9'))).toBe(404);
   });
 
+  test('a short way through a link to a path that does not fit: looked up by name, it is not cut', async () => {
+    const short = folder();
+    const long = `${short}/${'d'.repeat(100)}`;
+    mkdirSync(long);
+    symlinkSync(long, `${short}/s`);
+    // Through the link there is room for it.
+    await backend(`${short}/s/socket`, echo);
+    const carriage = { framing: 'chunk', frameType: 'text' } as const;
+    const route = { prefix: '', address: { path: `${short}/s/socket` }, ...carriage };
+    const rules = new NameRules('*', [], 'deny-first', 'test');
+    const names = { routes: [route], docroot: null, rules, protocolAsName: false, ...carriage };
+    await expect(findTarget(names, '/any', [], findNamed)).rejects.toMatchObject({
+      status: 502,
+      message: 'the path of the socket has more than 107 bytes',
+    });
+    if (process.platform !== 'linux') return;
+    const { file } = await findTarget(names, '/any', [], findHeld);
+    (await dial({ path: '' }, file, 1_000, NEVER)).destroy();
+  });
+
   test.each<[Partial<GatewayOptions>, RegExp]>([
     [{ routes: [{ prefix: 'a', path: `/${'x'.repeat(107)}` }] }, /more than 107 bytes/],
     [{ routes: [{ prefix: 'a', path: '/run/a\0b' }] }, /NUL/],
@@ -570,6 +590,29 @@ describe('T62, T91: who the client is', () => {
     expect(await status({ deniedAddresses: ['203.0.113.9'] }, '203.0.113.9')).toBe(404);
     expect(await status({ deniedAddresses: ['127.0.0.0/8'] }, '203.0.113.9')).toBe(403);
     expect(await status({ allowedAddresses: [] }, '203.0.113.9')).toBe(403);
+  });
+
+  test('T62: what is no upgrade is for clients on the lists too, and so is its peer', async () => {
+    const heard: GatewayEvents['refused'][] = [];
+    const page = async (options: Partial<GatewayOptions>, forwarded: string) => {
+      const onRequest: GatewayOptions['onRequest'] = (_, { remoteAddress }) => ({ status: 200, body: remoteAddress! });
+      const running = await gateway({ docroot: folder(), onRequest, ...options });
+      running.on('refused', (event) => heard.push(event));
+      const answer = await fetch(running.url.replace('ws', 'http'), { headers: { 'X-Forwarded-For': forwarded } });
+      return [answer.status, await answer.text()];
+    };
+    const trustedProxies = ['127.0.0.0/8'];
+    expect(await page({ trustedProxies, allowedAddresses: ['203.0.113.9'] }, '203.0.113.9')).toEqual([
+      200,
+      '203.0.113.9',
+    ]);
+    for (const lists of [{ allowedAddresses: ['203.0.113.9'] }, { deniedAddresses: ['6.0.0.0/8'] }]) {
+      const refusal = [403, expect.stringContaining('the address is not allowed')];
+      expect(await page({ trustedProxies, ...lists }, '6.6.6.6')).toEqual(refusal);
+    }
+    const told = { status: 403, path: '/', reason: 'its address is not allowed', remoteAddress: '6.6.6.6' };
+    expect(heard).toEqual([told, told]);
+    expect(await page({}, '203.0.113.9')).toEqual([200, '127.0.0.1']);
   });
 
   test('the hook of the application comes first, and may refuse', async () => {

@@ -2,9 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { decodeChunked } from '../../src/handshake/chunked.ts';
 
+const bytesOf = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
+
 function decode(text: string): { body: string; complete: boolean } {
-  const { body, complete } = decodeChunked(new Uint8Array(Buffer.from(text, 'latin1')));
-  return { body: Buffer.from(body).toString('latin1'), complete };
+  const { body, next } = decodeChunked(bytesOf(text));
+  return { body: Buffer.from(body).toString('latin1'), complete: next === -1 };
 }
 
 describe('decodeChunked', () => {
@@ -49,11 +51,29 @@ describe('decodeChunked', () => {
     expect(decode(text)).toEqual({ body, complete: false });
   });
 
-  test('T03: a size of any length is no more than what is there', () => {
+  test('T12: a size of any length is no more than what is there', () => {
     expect(decode(`fffffff\r\n${'x'.repeat(50)}`)).toEqual({ body: 'x'.repeat(50), complete: false });
     for (const digits of [100, 1_000]) {
       expect(decode(`${'f'.repeat(digits)}\r\nabc`)).toEqual({ body: 'abc', complete: false });
       expect(decode(`1\r\na\r\n${'f'.repeat(digits)}\r\nbc\r\n0\r\n`).complete).toBe(false);
+    }
+  });
+
+  test('T06: what was seen to be whole need not be read again: at every cut it goes on at a later chunk', () => {
+    for (const text of [
+      '5\r\nhello\r\n1;x\r\n \r\n5\r\nworld\r\n0\r\n\r\n',
+      `3\r\n\n\n\n\r\n${'f'.repeat(400)}\r\nabc`,
+      '1\r\na\r\nnone\r\n',
+    ]) {
+      let from = 0;
+      for (let end = 0; end <= text.length; end++) {
+        const { next } = decodeChunked(bytesOf(text.slice(0, end)), from);
+        expect([end, next]).toEqual([end, decodeChunked(bytesOf(text.slice(0, end))).next]);
+        if (next === -1) break;
+        expect(next).toBeGreaterThanOrEqual(from);
+        from = next;
+      }
+      expect(from).toBeGreaterThan(0);
     }
   });
 

@@ -123,7 +123,7 @@ describe('a request that was read by somebody else', () => {
     expect(checkRequest('GET', '/', '1.1', [...BASE.flat(), 'Host']).fault).toBeNull();
   });
 
-  test('T12: a line feed in its fields is none of ours, in a name or a value', () => {
+  test('T41: a line feed in its fields is none of ours, in a name or a value', () => {
     for (const field of [
       ['X', 'a\nHost: evil'],
       ['X\n', 'a'],
@@ -457,7 +457,6 @@ describe('RFC 6455 4.1: a request of ours', () => {
     ['no string for a target', { target: undefined as unknown as string }],
     ['a line break in the host', { host: 'a\r\nX-Evil: 1' }],
     ['no host', { host: '' }],
-    ['a bad key', { key: 'x' }],
     ['a line break in the origin', { origin: 'http://a\r\nX-Evil: 1' }],
     ['a subprotocol that is no token', { subprotocols: ['a b'] }],
     ['an empty subprotocol', { subprotocols: [''] }],

@@ -52,14 +52,10 @@ describe('RFC 6455 4.2.2: the 101', () => {
   });
 
   test.each<[string, Partial<AcceptParts>]>([
-    ['a line break in the subprotocol', { subprotocol: 'a\r\nX-Evil: 1' }],
-    ['a list of subprotocols', { subprotocol: 'a, b' }],
-    ['an empty subprotocol', { subprotocol: '' }],
     ['a line break in extensions', { extensions: 'a\r\n\r\n' }],
     ['a line break in a value', { headers: [['X', 'a\nb']] }],
     ['another Sec-WebSocket-Accept', { headers: [['Sec-WebSocket-Accept', ACCEPT]] }],
     ['a body', { headers: [['Content-Length', '0']] }],
-    ['no key', { key: '' }],
   ])('T59: %s is a UsageError', (_, changes) => {
     expect(() => print(changes)).toThrow(UsageError);
   });
@@ -85,9 +81,8 @@ describe('refusals', () => {
     expect(headers.get('sec-websocket-version')).toBe('13');
   });
 
-  test('RFC 6455 4.4: the version can go with any status', () => {
-    expect(parse(print({ version13: true })).headers.getAll('sec-websocket-version')).toEqual(['13']);
-    expect(parse(print({ status: 426, version13: true })).headers.getAll('sec-websocket-version')).toEqual(['13']);
+  test('RFC 6455 4.4: the version is told once, and only with a 426', () => {
+    expect(parse(print({ status: 426 })).headers.getAll('sec-websocket-version')).toEqual(['13']);
     expect(parse(print({})).headers.has('sec-websocket-version')).toBe(false);
   });
 
@@ -241,7 +236,6 @@ describe('RFC 6455 4.1: the answer to our request', () => {
       headers: new Headers(raw),
       key: KEY,
       subprotocols: ['chat', 'chat.v2'],
-      extensions: 'permessage-deflate; client_max_window_bits, x-bar',
       ...parts,
     });
   }
@@ -326,13 +320,10 @@ describe('RFC 6455 4.1: the answer to our request', () => {
   });
 
   test.each<[readonly string[]]>([
-    [['x-foo']],
-    [['permessage-deflate, x-foo']],
-    [['Permessage-Deflate']],
     [['']],
     [['a;']],
+    [['permessage-deflate', 'a b']],
     [['permessage-deflate; server_max_window_bits=""']],
-    [['constructor']],
   ])('T36: Sec-WebSocket-Extensions: %j', (values) => {
     expect(check({ 'Sec-WebSocket-Extensions': values })).toMatchObject({
       fault: 'EXTENSION_UNREQUESTED',
@@ -340,19 +331,14 @@ describe('RFC 6455 4.1: the answer to our request', () => {
     });
   });
 
-  test('T36: an extension when none was offered; left out, names are judged later', () => {
-    const changes = { 'Sec-WebSocket-Extensions': ['x-foo'] };
-    expect(check(changes, { extensions: '' }).fault).toBe('EXTENSION_UNREQUESTED');
-    const raw = Object.entries({ ...BASE, ...changes }).flatMap(([name, values]) => [name, values[0]!]);
-    const parts = {
-      version: '1.1',
-      status: 101,
-      statusText: '',
-      headers: new Headers(raw),
-      key: KEY,
-      subprotocols: [],
-    };
-    expect(checkResponse(parts)).toMatchObject({ fault: null, answers: [{ name: 'x-foo', parameters: [] }] });
+  test('whether an extension was offered is not judged here: its name is among the answers', () => {
+    expect(check({ 'Sec-WebSocket-Extensions': ['x-foo, constructor'] })).toMatchObject({
+      fault: null,
+      answers: [
+        { name: 'x-foo', parameters: [] },
+        { name: 'constructor', parameters: [] },
+      ],
+    });
   });
 
   test.each<[Record<string, readonly string[]>]>([
@@ -366,7 +352,7 @@ describe('RFC 6455 4.1: the answer to our request', () => {
 
   test('our own 101 is right', () => {
     const bytes = formatAccept({ key: KEY, subprotocol: 'chat', extensions: 'x-bar', headers: [['X', 'y']] });
-    expect(checkResponse({ ...parse(bytes), key: KEY, subprotocols: ['chat'], extensions: 'x-bar' })).toMatchObject({
+    expect(checkResponse({ ...parse(bytes), key: KEY, subprotocols: ['chat'] })).toMatchObject({
       fault: null,
       subprotocol: 'chat',
       answers: [{ name: 'x-bar', parameters: [] }],

@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Endpoint } from '../../src/endpoint/endpoint.ts';
+import type { CloseEvent } from '../../src/endpoint/events.ts';
 import { type EndpointOptions, EndpointSettings } from '../../src/endpoint/options.ts';
 import { ClientConnection, ServerConnection } from '../../src/index.ts';
 import { type LinkOptions, type MemoryLink, memoryLink, VirtualClock } from '../../src/transport/memory.ts';
@@ -16,6 +17,7 @@ interface Side {
   readonly endpoint: Endpoint;
   readonly log: string[];
   readonly received: string[];
+  readonly closes: CloseEvent[];
 }
 
 interface World {
@@ -28,12 +30,14 @@ interface World {
 function side(endpoint: Endpoint): Side {
   const log: string[] = [];
   const received: string[] = [];
+  const closes: CloseEvent[] = [];
   for (const type of ['open', 'ping', 'pong', 'error', 'close'] as const) endpoint.on(type, () => log.push(type));
+  endpoint.on('close', (event) => void closes.push(event));
   endpoint.on('message', ({ data }) => {
     log.push('message');
     received.push(typeof data === 'string' ? `text ${data}` : `binary ${data.length} ${digest(data)}`);
   });
-  return { endpoint, log, received };
+  return { endpoint, log, received, closes };
 }
 
 function world(seed: number, linkOptions: LinkOptions, options: EndpointOptions = {}): World {
@@ -128,10 +132,20 @@ describe('two endpoints over a link', () => {
           // A close by both at once overtakes nothing: what was sent before it still arrives.
           expect(server.received).toEqual(sent.client);
           expect(client.received).toEqual(sent.server);
-          for (const each of [client, server]) {
+          const said = {
+            client: { code: 4_001, reason: 'from the client' },
+            server: { code: 4_002, reason: 'from the server' },
+          };
+          for (const [each, name, other] of [
+            [client, 'client', 'server'],
+            [server, 'server', 'client'],
+          ] as const) {
             expectOver(each);
             expect(each.log).not.toContain('error');
             expect(each.endpoint.bufferedAmount).toBe(0);
+            // What the other said; that is what it heard, if it had nothing of its own to say.
+            const heard = said[closer === name ? name : other];
+            expect(each.closes).toMatchObject([{ ...heard, clean: true, error: null, remote: closer === other }]);
           }
           expect(clock.pendingAlarms).toBe(0);
         },

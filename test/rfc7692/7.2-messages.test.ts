@@ -108,6 +108,36 @@ describe('section 7.2.2: receiving', () => {
     }
   });
 
+  test.each(ROLES)(
+    'T23: behind a compressed message a continuation is stray, and one inside of another is wrong (%s)',
+    (role) => {
+      for (const delivery of ['message', 'fragment'] as const) {
+        for (const cut of [0, 3, HELLO.length]) {
+          const compressed = (subject: Subject) => {
+            if (cut > 0) subject.receive({ opcode: 1, rsv: RSV1, fin: false, payload: HELLO.subarray(0, cut) });
+            subject.receive({ opcode: cut > 0 ? 0 : 1, rsv: cut > 0 ? 0 : RSV1, payload: HELLO.subarray(cut) });
+            return subject.events.length;
+          };
+          for (const payload of [new Uint8Array(0), HELLO]) {
+            const stray = new Subject(role, {}, { delivery });
+            const told = compressed(stray);
+            expect(told).toBeGreaterThan(0);
+            stray.receive({ opcode: 0, payload });
+            expect([stray.closeCode, stray.events.length]).toEqual([1002, told]);
+            expect(stray.fault).toBe('CONTINUATION_UNEXPECTED');
+          }
+          const inside = new Subject(role, {}, { delivery });
+          compressed(inside);
+          inside.receive({ opcode: 2, rsv: RSV1, fin: false, payload: HELLO.subarray(0, 3) });
+          const told = inside.events.length;
+          inside.receive({ opcode: 1, rsv: RSV1, payload: HELLO });
+          expect([inside.closeCode, inside.events.length]).toEqual([1002, told]);
+          expect(inside.fault).toBe('CONTINUATION_EXPECTED');
+        }
+      }
+    },
+  );
+
   test.each(ROLES)('T75: control frames between compressed fragments (%s)', (role) => {
     const subject = new Subject(role);
     const payload = zlibDeflate(json(1_000));

@@ -97,7 +97,7 @@ describe('seed 55, T62: who may connect', () => {
     expect(world.server.statistics.pending).toBe(0);
   });
 
-  test('T51: one listener for both families knows IPv4 peers by their IPv4 address', async () => {
+  test('T62: one listener for both families knows IPv4 peers by their IPv4 address', async () => {
     const server = await serve({ port: 0, allowedAddresses: ['127.0.0.0/8'] }, (socket) => socket.resume());
     servers.push(server);
     await (await connect(`ws://127.0.0.1:${server.port}`)).close();
@@ -182,6 +182,27 @@ describe('seed 52: so many from one address', () => {
     expect(await silent.refusal()).toBe(503);
     await silent.clock.run(11_000);
     await silent.guest();
+  });
+
+  test('who was refused and lingers cannot be joined by any number more', async () => {
+    const server = await start({ maxConnectionsPerAddress: 2, paths: '/a' });
+    const statuses: number[] = [];
+    server.on('refused', ({ status }) => statuses.push(status));
+    const peers: RawPeer[] = [];
+    for (let i = 0; i < 12; i++) {
+      const peer = await RawPeer.to(server.port!);
+      // It never ends its side.
+      peer.socket.removeAllListeners('end');
+      const ended = new Promise((resolve) => peer.socket.once('end', resolve));
+      peer.write(upgradeRequest('/b'));
+      await ended;
+      peers.push(peer);
+    }
+    expect(peers.map(({ received }) => statusOf(received) || 0)).toEqual([404, 404, 404, 404, ...new Array(8).fill(0)]);
+    expect([server.statistics.pending, statuses]).toEqual([4, new Array(8).fill(0)]);
+    for (const peer of peers) peer.reset();
+    while (server.statistics.pending > 0) await new Promise(setImmediate);
+    await connect(`${server.url}/a`);
   });
 
   test('far too many are dropped without a word, before and after TLS', async () => {

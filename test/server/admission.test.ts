@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { connect, type HandshakeError } from '../../src/client/index.ts';
 import {
+  attach,
   type Endpoint,
   type Handler,
   type Peer,
@@ -10,7 +15,9 @@ import {
   serve,
   type Verdict,
 } from '../../src/server/index.ts';
+import { EXAMPLE_KEY, frame } from '../support/frames.ts';
 import { exchange, RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
+import { MemoryServer } from './memory-server.ts';
 
 const servers: Server[] = [];
 
@@ -170,7 +177,7 @@ describe('row 20: authorize', () => {
     ['misspells what goes with the status', () => ({ status: 401, header: {} })],
     ['splits the response', () => ({ headers: { 'X-A': '1\r\nX-Evil: 1' } })],
     ['splits the refusal', async () => ({ status: 403, headers: [['X-A\r\nX-Evil', '1']] })],
-  ])('one that %s is answered with 500, without a word of why (T59)', async (_, authorize) => {
+  ])('one that %s is answered with 500, without a word of why (T56, T59)', async (_, authorize) => {
     const onListenerError = vi.fn();
     const server = await start({ authorize: authorize as ServeOptions['authorize'] & {}, onListenerError });
     const refused = nextRefused(server);
@@ -179,6 +186,41 @@ describe('row 20: authorize', () => {
     expect(text).not.toMatch(/data base|X-Evil/);
     expect(onListenerError).toHaveBeenCalledOnce();
     expect((await refused).status).toBe(500);
+  });
+
+  const failing: [string, () => unknown][] = [
+    [
+      'throws',
+      () => {
+        throw new Error('secret');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('secret'))],
+    [
+      'gives a thenable that throws',
+      () => ({
+        // biome-ignore lint/suspicious/noThenProperty: a thenable of somebody else.
+        then() {
+          throw new Error('secret');
+        },
+      }),
+    ],
+  ];
+
+  test.each(
+    ['authorize', 'subprotocols', 'headers', 'onRequest'].flatMap((name) =>
+      failing.map(([how, hook]) => [name, how, hook] as const),
+    ),
+  )('T56: %s that %s is 500 without a word of why, told once, and nothing is left', async (name, _, hook) => {
+    const onListenerError = vi.fn();
+    const server = await start({ [name]: hook, onListenerError });
+    const plain = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const upgrade = upgradeRequest('/', { 'Sec-WebSocket-Protocol': 'a' });
+    const text = await exchange(server.port!, name === 'onRequest' ? plain : upgrade);
+    expect([statusOf(text), text.includes('secret')]).toEqual([500, false]);
+    expect(onListenerError).toHaveBeenCalledOnce();
+    while (server.statistics.pending > 0) await new Promise(setImmediate);
+    expect(server.statistics).toMatchObject({ opened: 0, refused: 1 });
   });
 
   test('without onListenerError what it throws is a process warning', async () => {
@@ -286,6 +328,35 @@ describe('row 20: authorize', () => {
     peer.reset();
   });
 
+  test.each(['serve', 'attach'])(
+    'T29: while it decides, %s holds what comes up to maxEarlyData, the rest waits where it was sent; all arrives then',
+    async (how) => {
+      const decisions: ((verdict: boolean) => void)[] = [];
+      const options = { authorize: () => new Promise<boolean>((decide) => decisions.push(decide)) };
+      const http = createServer();
+      const got: unknown[] = [];
+      const handler: Handler = (socket) => void socket.on('message', ({ data }) => got.push(data.length));
+      const server = how === 'serve' ? await start(options, handler) : attach(http, options, handler);
+      if (how === 'attach') servers.push(server);
+      if (how === 'attach') await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+      const size = 65_536;
+      const count = 400;
+      const peer = await RawPeer.to(server.port!);
+      peer.write(upgradeRequest());
+      for (let i = 0; i < count; i++) peer.write(frame({ opcode: 2, key: EXAMPLE_KEY, payload: new Uint8Array(size) }));
+      while (decisions.length === 0) await new Promise(setImmediate);
+      // Whatever the kernels take, it is not the most of it.
+      for (let before = 0; before !== peer.socket.writableLength; await new Promise((wait) => setTimeout(wait, 50)))
+        before = peer.socket.writableLength;
+      expect(peer.socket.writableLength).toBeGreaterThan((count * size) / 2);
+      expect(got).toEqual([]);
+      decisions[0]!(true);
+      await expect.poll(() => got.length, { timeout: 10_000 }).toBe(count);
+      peer.reset();
+      http.close();
+    },
+  );
+
   test('T45: 300 handshakes that break off leave nothing behind', async () => {
     const server = await start({ authorize: () => new Promise(() => {}) });
     const request = upgradeRequest();
@@ -301,7 +372,7 @@ describe('row 20: authorize', () => {
     expect(server.statistics).toEqual({ connections: 0, pending: 0, opened: 0, refused: 300 });
   });
 
-  test('T44: who is silent, or drips, is dropped with 408', async () => {
+  test('T01, T03: who is silent, or drips, is dropped with 408', async () => {
     const server = await start({ handshakeTimeout: 50 });
     const silent = await RawPeer.to(server.port!);
     const drips = await RawPeer.to(server.port!);
@@ -358,6 +429,16 @@ describe('row 52: maxConnections', () => {
     await one.close();
     while (server.statistics.connections === 2) await new Promise(setImmediate);
     await connect(server.url);
+  });
+
+  test('it counts from accept: who has said nothing yet takes a place, until its time is over', async () => {
+    const world = new MemoryServer({ maxConnections: 2 });
+    const { here } = await world.guest();
+    world.dial();
+    expect([await world.refusal(), world.server.statistics.pending]).toEqual([503, 1]);
+    await world.clock.run(11_000);
+    await world.guest();
+    expect([await world.refusal(), here.readyState]).toEqual([503, 'open']);
   });
 
   test('who was refused and lingers takes no place', async () => {
@@ -435,7 +516,7 @@ describe('the handler', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no room'))],
-  ])('that %s closes the connection with 1011', async (_, handler) => {
+  ])('T56: that %s closes the connection with 1011', async (_, handler) => {
     const server = await start({}, (socket) => {
       socket.on('error', () => {});
       return handler(socket);
@@ -456,6 +537,12 @@ describe('the handler', () => {
     await peer.closed;
     expect(await socket!.closed).toMatchObject({ error: { code: 'RESERVED_BITS_SET' } });
   });
+});
+
+test('T55: a process without a listener for errors survives whatever fails its connections', async () => {
+  const script = fileURLToPath(new URL('./careless.child.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script], { timeout: 20_000 });
+  expect(stdout).toBe('still there, after RESERVED_BITS_SET\n');
 });
 
 describe('events of the server', () => {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { connect } from '../../src/client/index.ts';
 import { type RefusedConnection, serve } from '../../src/server/index.ts';
+import { local } from '../support/certificates.ts';
 import { RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
 
 const host = '127.0.0.1';
@@ -95,6 +96,36 @@ describe('T83, row 54: close()', () => {
     await one.close();
     await server.close({ timeout: 20 });
   });
+});
+
+test.each([
+  ['the signal of a hook', undefined],
+  ['the event refused', local],
+])('whoever hears by %s that it closes may close it too, and it ends once', async (_, tls) => {
+  let asked = false;
+  const again: Promise<void>[] = [];
+  const server = await serve({
+    port: 0,
+    host,
+    ...(tls && { tls }),
+    authorize: (_request, { signal }) =>
+      new Promise<never>(() => {
+        asked = true;
+        signal.addEventListener('abort', () => again.push(server.close()));
+      }),
+  });
+  let closes = 0;
+  server.on('close', () => closes++);
+  server.on('refused', () => again.push(server.close()));
+  const peer = await RawPeer.to(server.port!);
+  // In the clear it asks, over TLS it has not shaken hands.
+  if (tls === undefined) peer.write(upgradeRequest());
+  while (tls === undefined ? !asked : server.statistics.pending === 0) await new Promise(setImmediate);
+  const closing = server.close();
+  expect(again).toContain(closing);
+  await closing;
+  expect(new Set(again)).toEqual(new Set([closing]));
+  expect(closes).toBe(1);
 });
 
 describe('T47: nothing is left', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type AnyEvent, EventNumber, serve } from '../../src/server/index.ts';
+import { WebSocket } from 'ws';
+import { type AnyEvent, EventNumber, ReadyStateNumber, serve } from '../../src/server/index.ts';
 import { local, other } from '../support/certificates.ts';
 import { MemoryServer } from './memory-server.ts';
 
@@ -8,6 +9,32 @@ describe('seed 27: numbers for events', () => {
     const { message, open, close, error, ping, pong, fragment } = EventNumber;
     expect([message, open, close, error, ping, pong, fragment]).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect([EventNumber.progress, EventNumber.drain]).toEqual([6, 7]);
+  });
+});
+
+describe('seed 32: numbers for states', () => {
+  test('are those of the WebSocket API', async () => {
+    const { CONNECTING, OPEN, CLOSING, CLOSED } = WebSocket;
+    expect(ReadyStateNumber).toEqual({ connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: CLOSED });
+    const { here } = await new MemoryServer().guest();
+    expect(ReadyStateNumber[here.readyState]).toBe(1);
+  });
+});
+
+describe('seed 64: the heartbeat', () => {
+  test('pings every connection that is silent, and drops the one that does not answer', async () => {
+    const world = new MemoryServer({ pingInterval: 1_000, pongTimeout: 500 });
+    const guests = [await world.guest(), await world.guest(), await world.guest()];
+    const pings = guests.map(({ socket }) => {
+      const heard = { count: 0 };
+      socket.on('ping', () => heard.count++);
+      return heard;
+    });
+    guests[1]!.link.silence();
+    await world.clock.run(10_000);
+    expect(pings.map(({ count }) => count > 7)).toEqual([true, false, true]);
+    expect(await guests[1]!.here.closed).toMatchObject({ code: 1006, error: { code: 'PONG_TIMEOUT' } });
+    expect([...world.server.connections]).toEqual([guests[0]!.here, guests[2]!.here]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync } from 'node:fs';
+import { Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { type ServeOptions, type Server, serve, UsageError } from '../../src/server/index.ts';
 import { LONGEST_SOCKET_PATH, longestOn } from '../../src/transport/node/socket-path.ts';
@@ -24,12 +25,21 @@ const socketPath = () => join(mkdtempSync(join(tmpdir(), 'sansocket-')), 'a b.so
 
 describe('row 51: port, host, backlog, address family', () => {
   test('port 0 listens on a free port, over IPv6 and IPv4, and tells it', async () => {
-    const server = await start({ port: 0, backlog: 5 });
+    const server = await start({ port: 0 });
     expect(server.port).toBeGreaterThan(0);
     expect(server.url).toBe(`ws://localhost:${server.port}`);
     expect(server.path).toBeNull();
     await open(`ws://127.0.0.1:${server.port}`);
     await open(`ws://[::1]:${server.port}`);
+  });
+
+  test('backlog is what the system is told, by default 511', async () => {
+    const listen = vi.spyOn(NetServer.prototype, 'listen');
+    await start({ port: 0, backlog: 5 });
+    await start({ port: 0 });
+    const told = listen.mock.calls.map(([options]) => (options as { backlog?: number }).backlog);
+    listen.mockRestore();
+    expect(told).toEqual([5, 511]);
   });
 
   test('host and family choose the address', async () => {
@@ -92,6 +102,15 @@ describe('row 51: port, host, backlog, address family', () => {
     await start(again);
   });
 
+  test('the caller may change its options while a name is looked up', async () => {
+    const options: Record<string, unknown> = { port: 0, host: 'localhost', family: 4 };
+    const starting = start(options as unknown as ServeOptions);
+    Object.assign(options, { host: 'example.test', path: '/never', tls: {} });
+    const server = await starting;
+    expect(server.url).toBe(`ws://localhost:${server.port}`);
+    await open(`ws://127.0.0.1:${server.port}`);
+  });
+
   test('row 65: several servers in one process do not know each other', async () => {
     const one = await start({ port: 0 });
     const two = await start({ port: 0 });
@@ -124,6 +143,9 @@ describe('options', () => {
     [{ port: 0, paths: 'chat' }, "'paths'"],
     [{ port: 0, paths: [] }, "'paths'"],
     [{ port: 0, paths: ['/chat?x'] }, "'paths'"],
+    // No request has such a target.
+    [{ port: 0, paths: '/café' }, 'is percent-encoded'],
+    [{ port: 0, paths: ['/a b'] }, 'is percent-encoded'],
     [{ port: 0, subprotocols: 'chat' }, "'subprotocols'"],
     [{ port: 0, subprotocols: ['a b'] }, "'subprotocols'"],
     [{ port: 0, allowedOrigins: ['https://a/'] }, "'allowedOrigins'"],

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as dialTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -56,6 +58,11 @@ describe('row 85: certificate and key', () => {
     [{ ...local, ciphers: 'NONSENSE' }, "'tls' cannot be used"],
     [{ ...local, minVersion: 'TLSv9' }, "'minVersion'"],
     [{ ...local, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }, "'tls.maxVersion'"],
+    // There would be no version to agree on.
+    [
+      { ...local, maxVersion: 'TLSv1.1' },
+      "'tls.minVersion' is above 'tls.maxVersion': it is TLSv1.2 unless you say so",
+    ],
     [{ ...local, ca: [] }, "'tls.ca'"],
     [{ ...local, ca: 'NONE', rejectUnauthorized: true }, "'NONE'"],
     [{ ...local, certificate: 'x' }, "'certificate'"],
@@ -88,6 +95,47 @@ describe('row 87: client certificates', () => {
     await open(await start({ ...local, requestCert: true, ca: 'NONE' }));
     await open(await start({ ...local, ca: authority, rejectUnauthorized: false }));
     await open(await start({ ...local, ca: authority, requestCert: false }));
+  });
+});
+
+describe('row 30: the certificate of the other end', () => {
+  const der = (pem: string) => new Uint8Array(new X509Certificate(pem).raw);
+
+  test('is known to authorize, to the handler and to the client, until the end', async () => {
+    const seen: (Uint8Array | null)[] = [];
+    const server = await serve(
+      {
+        port: 0,
+        host: '127.0.0.1',
+        tls: { ...local, ca: authority },
+        authorize: (_, { peerCertificate }) => {
+          seen.push(peerCertificate);
+          return { context: new X509Certificate(peerCertificate!).subject };
+        },
+      },
+      (socket) => {
+        seen.push(socket.peerCertificate);
+        socket.resume();
+      },
+    );
+    servers.push(server as Server);
+    const socket = await connect(server.url, { tls: { ca: authority, ...client } });
+    expect(seen).toEqual([der(client.cert), der(client.cert)]);
+    expect([...server.connections][0]!.context).toBe(new X509Certificate(client.cert).subject);
+    expect(socket.peerCertificate).toEqual(der(local.cert));
+    await socket.close();
+    expect(socket.peerCertificate).toBeNull();
+  });
+
+  test('is null of those that show none, and without TLS', async () => {
+    for (const tls of [{ ...local, ca: authority, rejectUnauthorized: false }, undefined]) {
+      const seen: unknown[] = [];
+      const server = await start(tls, { authorize: (_, { peerCertificate }) => void seen.push(peerCertificate) });
+      const socket = await connect(server.url, tls === undefined ? {} : { tls: { ca: authority } });
+      expect([...seen, [...server.connections][0]!.peerCertificate]).toEqual([null, null]);
+      expect(socket.peerCertificate).toEqual(tls === undefined ? null : der(local.cert));
+      await socket.close();
+    }
   });
 });
 
@@ -208,7 +256,7 @@ describe('row 91: failures of TLS', () => {
     expect(await refused).toMatchObject({ remoteAddress: '127.0.0.1', remotePort: localPort });
   });
 
-  test('T44: who is silent on the TLS port is dropped after handshakeTimeout, half-open or not', async () => {
+  test('T01: who is silent on the TLS port is dropped after handshakeTimeout, half-open or not', async () => {
     const server = await start(local, { handshakeTimeout: 50 });
     const refused: RefusedConnection[] = [];
     server.on('refused', (each) => refused.push(each));
@@ -234,7 +282,7 @@ describe('row 91: failures of TLS', () => {
     expect(refused.map(({ error }) => error.code)).not.toContain('OPENING_TIMEOUT');
   });
 
-  test('T44: the deadline runs from accept, so that TLS has no time of its own', async () => {
+  test('T01: the deadline runs from accept, so that TLS has no time of its own', async () => {
     const server = await start(local, { handshakeTimeout: 100 });
     const secure = connectTls({ host: '127.0.0.1', port: server.port!, ca: authority, servername: 'localhost' });
     const peer = new RawPeer({ port: 0 }, secure);
@@ -252,6 +300,33 @@ describe('row 91: failures of TLS', () => {
     while (server.statistics.pending > 0) await new Promise(setImmediate);
     await open(server);
   });
+
+  // Elsewhere the loopback has one address.
+  test.runIf(process.platform === 'linux')(
+    'the same peer address and port on two of our addresses are two handshakes',
+    async () => {
+      const server = await start(local, { host: '0.0.0.0', maxConnectionsPerAddress: 2 });
+      const dial = async (host: string, localPort?: number) => {
+        const from = localPort === undefined ? {} : { localPort };
+        const socket = dialTcp({ port: server.port!, host, localAddress: '127.0.0.1', ...from });
+        await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+        return socket;
+      };
+      const first = await dial('127.0.0.1');
+      const second = await dial('127.0.0.2', first.localPort);
+      while (server.statistics.pending < 2) await new Promise(setImmediate);
+      const peers = [first, second].map(
+        (socket) => new RawPeer({ port: 0 }, connectTls({ socket, ca: authority, servername: 'localhost' })),
+      );
+      for (const peer of peers) await peer.write(upgradeRequest()).until('101');
+      expect([...server.connections].map(({ localAddress }) => localAddress)).toEqual(['127.0.0.1', '127.0.0.2']);
+      expect(server.statistics).toEqual({ connections: 2, pending: 0, opened: 2, refused: 0 });
+      for (const { socket } of peers) socket.destroy();
+      while (server.statistics.connections > 0) await new Promise(setImmediate);
+      // Nobody is counted for ever.
+      await open(server, { checkHostname: false });
+    },
+  );
 
   test('T83: close drops handshakes of TLS', async () => {
     const server = await start(local);

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { type AddressInfo, connect as connectNet, createServer as createNetServer } from 'node:net';
 import { duplexPair } from 'node:stream';
-import { createServer as createTlsServer } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { connect, type HandshakeError } from '../../src/client/index.ts';
@@ -102,6 +102,28 @@ describe('row 63: attach', () => {
     theirs.destroy();
   });
 
+  test('what comes with the request belongs to whoever wrote it, and is seen by debug', async () => {
+    const http = await httpServer();
+    const lines: string[] = [];
+    const got: unknown[] = [];
+    add(http, { debug: { level: 2, sink: (line) => void lines.push(line) } }, (socket) => {
+      socket.on('message', ({ data }) => got.push(data));
+    });
+    const [theirs, ours] = duplexPair();
+    http.emit('connection', ours);
+    const sent = Buffer.concat([
+      Buffer.from(upgradeRequest()),
+      frame({ opcode: 1, payload: Buffer.from('at once'), key: EXAMPLE_KEY }),
+    ]);
+    const before = Buffer.from(sent);
+    theirs.write(sent);
+    while (got.length === 0) await new Promise(setImmediate);
+    expect(got).toEqual(['at once']);
+    expect(sent.equals(before)).toBe(true);
+    expect(lines.join('\n')).toMatch(/ in +text .*"at once"/);
+    theirs.destroy();
+  });
+
   test('works on https', async () => {
     const http = await httpServer(
       () => createSecureServer(local, (_, response) => response.end()) as unknown as HttpServer,
@@ -133,6 +155,49 @@ describe('row 63: attach', () => {
     expect(await first('/a')).toBe('a');
     await rest.close({ timeout: 20 });
     expect((await refusal(`${b.url}/d`)).status).toBe(404);
+  });
+
+  test('while one closes, what belongs to none is still 404', async () => {
+    const http = await httpServer();
+    const a = add(http, { paths: '/a' });
+    const b = add(http, { paths: '/b' });
+    const stuck = await RawPeer.to(portOf(http));
+    stuck.write(upgradeRequest('/a'));
+    await stuck.until('\r\n\r\n');
+    const closing = a.close({ timeout: 1_000 });
+    expect((await refusal(`${b.url}/x`)).status).toBe(404);
+    expect((await refusal(`${b.url}/a`)).status).toBe(503);
+    stuck.reset();
+    await closing;
+  });
+
+  test('half-open: over https too a peer that ends its direction behind its Close gets all that was queued', async () => {
+    const http = await httpServer(() => createSecureServer(local) as unknown as HttpServer);
+    const here: ServerEndpoint[] = [];
+    add(http, { maxBufferedAmount: null }, (socket) => {
+      here.push(socket);
+      socket.resume();
+    });
+    const socket = connectNet({ port: portOf(http), host: '127.0.0.1', allowHalfOpen: true });
+    const secure = connectTls({
+      socket,
+      ca: authority,
+      servername: 'localhost',
+      allowHalfOpen: true,
+    } as ConnectionOptions);
+    secure.write(upgradeRequest());
+    const head = (await once(secure, 'data'))[0] as Buffer;
+    expect(statusOf(String(head))).toBe(101);
+    secure.pause();
+    for (let i = 0; i < 100; i++) here[0]!.send(new Uint8Array(100_000));
+    secure.end(frame({ opcode: 8, payload: Uint8Array.of(3, 232), key: EXAMPLE_KEY }));
+    while (here[0]!.readyState === 'open') await new Promise(setImmediate);
+    const chunks: Buffer[] = [];
+    secure.on('data', (chunk: Buffer) => chunks.push(chunk));
+    secure.resume();
+    await once(secure, 'close');
+    expect(readFrames(Buffer.concat(chunks)).map(({ opcode }) => opcode)).toEqual([...new Array(100).fill(2), 8]);
+    expect(await here[0]!.closed).toMatchObject({ code: 1000, clean: true });
   });
 
   test('two that want the same are refused: the second would never hear of a request', async () => {
@@ -202,6 +267,33 @@ describe('row 63: attach', () => {
     expect((await connect(server.url, { subprotocols: ['a', 'b'] })).subprotocol).toBe('b');
   });
 
+  test('T45, T46: who leaves, or asks wrongly, while the application decides leaves nothing behind', async () => {
+    const http = await httpServer();
+    const asked: { signal: AbortSignal; decide: (verdict: boolean) => void }[] = [];
+    const server = add(http, {
+      authorize: (_, { signal }) => new Promise<boolean>((decide) => asked.push({ signal, decide })),
+    });
+    const refused: number[] = [];
+    server.on('refused', ({ status }) => refused.push(status));
+    for (let i = 0; i < 30; i++) {
+      const waiting = asked.length;
+      const peer = await RawPeer.to(portOf(http));
+      peer.write(upgradeRequest('/', i % 3 === 2 ? { 'Sec-WebSocket-Key': 'x' } : {}));
+      if (i % 3 !== 2) while (asked.length === waiting) await new Promise(setImmediate);
+      if (i % 3 === 0) peer.reset();
+      if (i % 3 === 1) peer.socket.end();
+      await peer.closed;
+    }
+    while (refused.length < 30) await new Promise(setImmediate);
+    expect(refused.toSorted()).toEqual([...Array(20).fill(0), ...Array(10).fill(400)]);
+    expect(asked.map(({ signal }) => signal.aborted)).toEqual(Array(20).fill(true));
+    // Late answers harm nobody.
+    for (const { decide } of asked) decide(true);
+    await new Promise(setImmediate);
+    expect(server.statistics).toEqual({ connections: 0, pending: 0, opened: 0, refused: 30 });
+    await expect.poll(() => new Promise((told) => http.getConnections((_, count) => told(count)))).toBe(0);
+  });
+
   test('frames behind the head in the same chunk are not lost', async () => {
     const http = await httpServer();
     add(http, { authorize: async () => true });
@@ -253,6 +345,9 @@ describe('row 63: attach', () => {
     expect(() => attach(createTlsServer(local) as unknown as HttpServer)).toThrow('must be a server of node:http');
     expect(() => attach(http, { port: 0 } as AttachOptions)).toThrow("'port'");
     expect(() => attach(http, { onRequest: () => null } as AttachOptions)).toThrow("'onRequest'");
+    // The http server reads the heads, within limits of its own.
+    for (const name of ['maxHeadSize', 'maxRequestLine', 'maxHeaders'])
+      expect(() => attach(http, { [name]: 100 } as AttachOptions)).toThrow(`attach: there is no option '${name}'`);
     expect(() => attach(http, {}, 7 as unknown as Handler)).toThrow('handler');
   });
 });

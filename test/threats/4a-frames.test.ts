@@ -10,8 +10,11 @@ describe('T10: illegal first bytes of a frame', () => {
     ...[0x40, 0x20, 0x10].map((rsv) => s.peer(OP.text, 'evil', { rsv })),
     ...[3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map((opcode) => s.peer(opcode, 'evil')),
     s.peer(OP.text, 'evil', { mask: s.role === 'server' ? null : [1, 2, 3, 4] }),
-    ...[OP.ping, OP.pong, OP.close].map((opcode) => s.peer(opcode, 'evil', { fin: false })),
-    s.peer(OP.ping, 'e'.repeat(126)),
+    ...[OP.ping, OP.pong, OP.close].flatMap((opcode) => [
+      s.peer(opcode, 'evil', { fin: false }),
+      s.peer(opcode, 'e'.repeat(126)),
+      s.peer(opcode, '', { announced: 65_536n }),
+    ]),
   ];
   for (const role of ROLES) {
     it(`${role}: 1002, the payload is never delivered, nor is a valid text behind it`, () => {
@@ -34,11 +37,15 @@ describe('T11: a 64-bit length with its highest bit set', () => {
     it(`${role}: 1002 at the tenth byte`, () => {
       for (const announced of [1n << 63n, (1n << 64n) - 1n, (1n << 63n) | 5n]) {
         const bytes = open(role).peer(OP.binary, '', { announced });
-        const subject = open(role, { maxMessageSize: null, maxFrameSize: null });
-        for (const octet of bytes.subarray(0, 9)) subject.feed(Uint8Array.of(octet));
-        expect(subject.connection.readyState).toBe('open');
-        subject.feed(bytes.subarray(9, 10));
-        expect(subject.closeCode).toBe(1002);
+        // It is no question of size: the limits change nothing.
+        for (const options of [{}, { maxMessageSize: null, maxFrameSize: null }]) {
+          const subject = open(role, options);
+          for (const octet of bytes.subarray(0, 9)) subject.feed(Uint8Array.of(octet));
+          expect(subject.connection.readyState).toBe('open');
+          subject.feed(bytes.subarray(9, 10));
+          expect(subject.closeCode).toBe(1002);
+          expect(subject.end().closed.error).toMatchObject({ code: 'LENGTH_HIGH_BIT_SET' });
+        }
       }
     });
   }
@@ -54,6 +61,16 @@ describe('T12: lengths of 2^31, 2^32 + 2, 2^53 and more', () => {
             expect(subject.closeCode).toBe(1009);
           }
         }
+      }
+    });
+
+    it(`${role}: with all limits off none of them becomes a small one`, () => {
+      for (const announced of [1n << 31n, (1n << 32n) + 2n, (1n << 53n) - 1n]) {
+        const subject = open(role, { maxMessageSize: null, maxFrameSize: null });
+        // Whoever counts in 32 bits finds a message here, and a frame behind it.
+        subject.feed(subject.peer(OP.binary, '', { announced }), Uint8Array.of(1, 2), subject.peer(OP.ping, 'p'));
+        expect(subject.types).toEqual([]);
+        expect(subject.connection.readyState).toBe('open');
       }
     });
 
@@ -75,13 +92,16 @@ describe('T17: an announced length without data', () => {
         return new Uint8Array(size);
       };
       const options = { maxMessageSize: 1 << 26, platform: { allocate } };
-      for (let i = 0; i < 1_000; i++) {
-        const subject = open(role, options);
+      const before = process.memoryUsage().arrayBuffers;
+      const waiting = Array.from({ length: 1_000 }, () => open(role, options));
+      for (const subject of waiting) {
         subject.feed(subject.peer(OP.binary, '', { announced: 1n << 26n }));
         expect(subject.connection.readyState).toBe('open');
         expect(subject.connection.retainedBytes).toBe(0);
       }
       expect(allocated).toBe(0);
+      // Nor by any other way: they would be 64 GB.
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1_048_576);
       const subject = open(role, options);
       subject.feed(subject.peer(OP.binary, 'x', { announced: 1n << 26n }));
       expect(allocated).toBeLessThan(4_096);

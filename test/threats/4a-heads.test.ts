@@ -4,6 +4,7 @@ import { HeadParser } from '../../src/handshake/head-parser.ts';
 import {
   answerOf,
   bytesOf,
+  client,
   cuts,
   head,
   join,
@@ -11,6 +12,7 @@ import {
   open,
   REQUEST_LINES,
   request,
+  response,
   type Subject,
   server,
 } from '../rfc6455/support.ts';
@@ -96,8 +98,15 @@ describe('T04 and T05: heads that are too big', () => {
       most = Math.max(most, kept(endless));
     }
     expect(answerOf(endless).status).toBe(431);
+    // A hundred fields of five bytes are all that is ever kept of them.
+    expect(most).toBeGreaterThan(400);
     expect(most).toBeLessThanOrEqual(16_384);
+    expect(kept(endless)).toBe(0);
     expect(endless.connection.retainedBytes).toBe(0);
+    const long = server().feed(bytesOf(`${line}\r\nX: `));
+    for (most = 0; long.wire.length === 0; most = Math.max(most, kept(long))) long.feed(bytesOf('a'.repeat(50)));
+    expect(answerOf(long).status).toBe(431);
+    expect(most).toBe(16_384);
   });
 
   it('T04: the limits are exact', () => {
@@ -115,7 +124,7 @@ describe('T04 and T05: heads that are too big', () => {
     for (const count of [96, 200, 1_200, 2_000]) {
       const filler = Array.from({ length: count }, (_, i) => `h${i}:1`);
       const [first, ...rest] = REQUEST_LINES;
-      refuses(head([first!, ...filler, ...rest]), 431, count < 1_500 ? 'TOO_MANY_HEADERS' : 'TOO_MANY_HEADERS');
+      refuses(head([first!, ...filler, ...rest]), 431, 'TOO_MANY_HEADERS');
     }
   });
 });
@@ -145,19 +154,16 @@ describe('T06 and T07: the work is linear', () => {
     expect(buffers).toBeLessThan(12);
   });
 
-  it('T06: the same header a hundred times is joined once', () => {
-    const subject = server().feed(
-      request(
-        {},
-        Array.from({ length: 90 }, () => 'X-A: b'),
-      ),
-    );
-    expect(subject.events).toMatchObject([{ type: 'request' }]);
-    const event = subject.events[0]!;
-    expect(event.type === 'request' && event.request.headers.getAll('x-a').length).toBe(90);
+  it('T06: the same header a thousand times is that many values', () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => `X-A: ${i}`);
+    const subject = server({ maxHeaders: null }).feed(request({}, many));
+    const [event] = subject.events;
+    if (event?.type !== 'request') throw new Error('no request');
+    expect(event.request.headers.getAll('x-a')).toEqual(many.map((_, i) => `${i}`));
+    expect(event.request.headers.get('x-a')).toBe(many.map((_, i) => `${i}`).join(', '));
   });
 
-  it('T07: the texts that made others backtrack are judged, and quickly enough to be run a thousand times', () => {
+  it('T07: the texts that made others backtrack are judged', () => {
     const probes: [string, number][] = [
       [`Sec-WebSocket-Protocol: b${' '.repeat(900)}x`, 400],
       [`Sec-WebSocket-Protocol: b${' '.repeat(15_000)}x`, 400],
@@ -167,11 +173,9 @@ describe('T06 and T07: the work is linear', () => {
       [`Connection: ${' ,'.repeat(7_000)}upgrade`, 0],
     ];
     for (const [header, status] of probes) {
-      for (let i = 0; i < 20; i++) {
-        const subject = server().feed(request({}, [header]));
-        if (status === 0) expect(subject.types).toEqual(['request']);
-        else expect(answerOf(subject).status).toBe(status);
-      }
+      const subject = server().feed(request({}, [header]));
+      if (status === 0) expect(subject.types).toEqual(['request']);
+      else expect(answerOf(subject).status).toBe(status);
     }
   });
 });
@@ -191,10 +195,25 @@ describe('T08: names of Object.prototype', () => {
       subject.connection.accept(0, { subprotocol: name });
       subject.pull().feed(subject.peer(10, name), subject.peer(9, name));
       expect(subject.types).toEqual(['request', 'open', 'pong', 'ping']);
+      expect(subject.events[2]).toMatchObject({ latency: null });
+      subject.connection.ping(0, bytesOf(name));
+      expect(subject.feed(subject.peer(10, name)).events.at(-1)).toMatchObject({ latency: 0 });
     }
     const none = server().feed(request());
     const [event] = none.events;
     for (const name of names) expect(event?.type === 'request' && event.request.headers.get(name)).toBe(null);
+    for (const name of names) {
+      const asking = client({ subprotocols: [name] });
+      const lines = [`${name}: v`, `Sec-WebSocket-Protocol: ${name}`];
+      expect(asking.feed(response(asking.key, {}, lines)).events).toMatchObject([{ type: 'open', subprotocol: name }]);
+      const [opened] = asking.events;
+      expect(opened?.type === 'open' && [opened.headers.get(name), opened.headers.get('valueof')]).toEqual(
+        name === 'valueOf' ? ['v', 'v'] : ['v', null],
+      );
+      const tricked = client();
+      tricked.feed(response(tricked.key, {}, [`Sec-WebSocket-Extensions: ${name}`])).end();
+      expect(tricked.closed.error).toMatchObject({ code: 'EXTENSION_UNREQUESTED' });
+    }
     expect(Object.getOwnPropertyNames(Object.prototype).length).toBe(before);
     expect(({} as Record<string, unknown>)['v']).toBe(undefined);
   });
@@ -312,6 +331,7 @@ describe('T41 to T43: grammar, tokens and keys', () => {
     ['T43: no key', request({ 'Sec-WebSocket-Key': null }), 'KEY_INVALID'],
     ['T43: 15 bytes', request({ 'Sec-WebSocket-Key': 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA' }), 'KEY_INVALID'],
     ['T43: 17 bytes', request({ 'Sec-WebSocket-Key': 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA=' }), 'KEY_INVALID'],
+    ['T43: no base64', request({ 'Sec-WebSocket-Key': 'Sec-WebSocket-Key: ????' }), 'KEY_INVALID'],
     ['T43: two keys', request({}, [`Sec-WebSocket-Key: ${KEY}`]), 'KEY_INVALID'],
   ];
   for (const [title, bytes, code] of rows) it(`${title}: 400`, () => refuses(bytes, 400, code));

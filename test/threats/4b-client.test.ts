@@ -170,7 +170,7 @@ describe('T59: line breaks and other control characters in strings of the caller
     );
   });
 
-  it('server: subprotocol, header and body of the answer are refused or harmless, and nothing else is written', () => {
+  it('server: subprotocol and headers of an answer are refused and nothing is written, a body is only a body', () => {
     fc.assert(
       fc.property(evil, (text) => {
         const subject = server().feed(request({}, ['Sec-WebSocket-Protocol: a']));
@@ -179,7 +179,16 @@ describe('T59: line breaks and other control characters in strings of the caller
         expect(() => connection.accept(0, { headers: [['X', text]] })).toThrow(UsageError);
         expect(() => connection.accept(0, { headers: [[text, 'x']] })).toThrow(UsageError);
         expect(() => connection.reject(0, 400, { headers: [['X', text]] })).toThrow(UsageError);
+        expect(() => connection.reject(0, 400, { headers: [[text, 'x']] })).toThrow(UsageError);
         expect(connection.outgoingLength).toBe(0);
+        // A body is as long as the head says: nothing of it can be taken for another answer.
+        connection.reject(0, 400, { body: text });
+        const answer = Buffer.from(subject.pull().wire);
+        const [top] = answer.toString('latin1').split('\r\n\r\n', 1);
+        const body = answer.subarray(top!.length + 4);
+        expect(top).not.toContain('X-Evil');
+        expect(top).toContain(`Content-Length: ${body.length}`);
+        expect(body.toString('utf8')).toBe(text);
       }),
       { numRuns: 150, seed: 60 },
     );

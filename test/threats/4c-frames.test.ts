@@ -1,5 +1,6 @@
 /** Threats in frames, text and the closing handshake: rows T22, T23, T30, T32, T52 to T54, T71. */
 import { describe, expect, it } from 'vitest';
+import type { ServerConnection } from '../../src/index.ts';
 import { pair } from '../../src/testing.ts';
 import { script } from '../endpoint/script.ts';
 import {
@@ -178,6 +179,8 @@ for (const role of ROLES) {
     it('a peer that sent its Close and keeps the transport is dropped with the received code, clean', () => {
       const subject = open(role);
       subject.feed(subject.peer(OP.close, closePayload(4000, 'r')));
+      subject.until(4_999);
+      expect(subject.types).toEqual(['closing']);
       subject.until(5_000);
       expect(subject.closed).toMatchObject({ code: 4000, reason: 'r', clean: true, error: null });
     });
@@ -199,18 +202,19 @@ for (const role of ROLES) {
     type Step = 'ours' | 'theirs' | 'end' | 'reset' | 'text' | 'timeout' | 'terminate';
     const steps: Step[] = ['ours', 'theirs', 'end', 'reset', 'text', 'timeout', 'terminate'];
 
+    const act = (subject: Subject, step: Step) => {
+      const { connection } = subject;
+      if (step === 'ours') connection.close(subject.now, 1001);
+      else if (step === 'theirs') subject.feed(subject.peer(OP.close, closePayload(4000)));
+      else if (step === 'end') subject.end();
+      else if (step === 'reset') subject.end(new Error('reset'));
+      else if (step === 'text') subject.feed(subject.peer(OP.text, 'x'));
+      else if (step === 'timeout') subject.until(subject.now + 6_000);
+      else connection.terminate(subject.now);
+      subject.pull();
+    };
+
     it('every sequence of four ends with one closed event, at most one Close, and agrees with what came first', () => {
-      const act = (subject: Subject, step: Step) => {
-        const { connection } = subject;
-        if (step === 'ours') connection.close(subject.now, 1001);
-        else if (step === 'theirs') subject.feed(subject.peer(OP.close, closePayload(4000)));
-        else if (step === 'end') subject.end();
-        else if (step === 'reset') subject.end(new Error('reset'));
-        else if (step === 'text') subject.feed(subject.peer(OP.text, 'x'));
-        else if (step === 'timeout') subject.until(subject.now + 6_000);
-        else connection.terminate(subject.now);
-        subject.pull();
-      };
       const walk = (prefix: Step[]) => {
         if (prefix.length < 4) {
           for (const step of steps) walk([...prefix, step]);
@@ -231,15 +235,40 @@ for (const role of ROLES) {
       walk([]);
     });
 
+    it('every sequence of four from before the opening ends with one closed event, and nothing is left', () => {
+      const all = ['opens', ...steps] as const;
+      const walk = (prefix: (typeof all)[number][]) => {
+        if (prefix.length < 4) {
+          for (const step of all) walk([...prefix, step]);
+          return;
+        }
+        const asked: Subject<ServerConnection> | null = role === 'server' ? server() : null;
+        const asking = role === 'client' ? client() : null;
+        const subject: Subject = asked ?? asking!;
+        for (const step of prefix) {
+          if (step !== 'opens') act(subject, step);
+          else if (asking !== null) asking.feed(response(asking.key));
+          else if (asked!.feed(request()).types.at(-1) === 'request') asked!.connection.accept(asked!.now);
+          subject.pull();
+        }
+        subject.until(subject.now + 100_000).end();
+        const { closed } = subject;
+        expect(closed.code, prefix.join()).toBe(subject.types.includes('closing') ? 4000 : 1006);
+        expect(closed.clean).toBe(closed.error === null);
+        if (!prefix.includes('opens')) expect(subject.types).toEqual(['closed']);
+        expect(subject.types.filter((type) => type === 'open').length).toBeLessThanOrEqual(1);
+        expect(subject.connection.nextTimeout()).toBe(Number.POSITIVE_INFINITY);
+        expect(subject.connection.takeOutgoing()).toEqual([]);
+        expect(subject.connection.retainedBytes).toBe(0);
+      };
+      walk([]);
+    });
+
     it('FIN or RST at every byte of a conversation: one end, never two, all before it delivered', () => {
       const opening = role === 'server' ? request() : response(client().key);
       const probe = open(role);
-      const all = join(
-        opening,
-        probe.peer(OP.text, 'hi'),
-        probe.peer(OP.ping, 'p'),
-        probe.peer(OP.close, closePayload(1000)),
-      );
+      const frames = [probe.peer(OP.text, 'hi'), probe.peer(OP.ping, 'p'), probe.peer(OP.close, closePayload(1000))];
+      const all = join(opening, ...frames);
       for (let at = 0; at <= all.length; at++) {
         for (const cause of [undefined, new Error('reset')]) {
           const subject: Subject = role === 'server' ? server() : client();
@@ -252,6 +281,11 @@ for (const role of ROLES) {
           subject.feed(bytes.subarray(Math.min(at, opening.length))).end(cause);
           expect(subject.closed).toMatchObject({ clean: at === all.length, code: at === all.length ? 1000 : 1006 });
           expect(subject.connection.nextTimeout()).toBe(Number.POSITIVE_INFINITY);
+          // Each is told when its last byte is there.
+          const told = frames.filter((_, i) => at >= opening.length + join(...frames.slice(0, i + 1)).length);
+          const opened = at < opening.length ? [] : role === 'server' ? ['request', 'open'] : ['open'];
+          const names = ['message', 'ping', 'closing'].slice(0, told.length);
+          expect(subject.types).toEqual([...opened, ...names, 'closed']);
         }
       }
     });

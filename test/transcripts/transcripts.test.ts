@@ -22,8 +22,8 @@ if (process.env['REWRITE_TRANSCRIPTS'] !== undefined) {
   }
 }
 
-/** At most so many cuts and deaths a scenario; longer ones are sampled. */
-const MOST_OFFSETS = 400;
+/** Scenarios of more bytes are cut, and die, at some of their offsets only. */
+const LARGE = 4_096;
 /** Not reached by bytes, time and commands of one connection. */
 const BY_SHELLS: Readonly<Record<string, string>> = {
   ORIGIN_REFUSED: 'serve() compares origins, with the option allowedOrigins',
@@ -36,9 +36,10 @@ const BY_SHELLS: Readonly<Record<string, string>> = {
 };
 const reached = new Set<string>();
 
+/** From 0 to `size`: each of them, or ten. */
 function offsets(size: number): number[] {
-  const step = Math.max(1, Math.ceil(size / MOST_OFFSETS));
-  return Array.from({ length: Math.ceil(size / step) }, (_, i) => i * step);
+  const step = size > LARGE ? Math.ceil(size / 9) : 1;
+  return [...Array.from({ length: Math.ceil(size / step) }, (_, i) => i * step), size];
 }
 
 function note(events: readonly ConnectionEvent[]): void {
@@ -105,17 +106,13 @@ describe.each(documents)('%s', (name) => {
     const expected = expectedOf(scenario);
     const size = sizeOf(scenario);
     const chance = seededNumbers(size);
-    const randomly = Array.from({ length: 20 }, () => Array.from({ length: 5 }, () => 1 + Math.floor(chance() * 12)));
-    const large = size > 4_096;
-    const ways = [...offsets(size).map(cutOnce), ...(large ? [] : [byteByByte, ...randomly.map(cutAt)])];
-    for (const cut of large ? ways.filter((_, i) => i % 20 === 0) : ways) {
-      expect(play(scenario, cut).trace).toEqual(expected);
-    }
+    const randomly = Array.from({ length: 100 }, () => Array.from({ length: 5 }, () => 1 + Math.floor(chance() * 12)));
+    const ways = [...offsets(size).map(cutOnce), ...(size > LARGE ? [] : [byteByByte, ...randomly.map(cutAt)])];
+    for (const cut of ways) expect(play(scenario, cut).trace).toEqual(expected);
   });
 
   it.each(table)('%s, and the peer disappears after any byte', (_title, scenario) => {
-    const all = offsets(sizeOf(scenario));
-    for (const most of sizeOf(scenario) > 4_096 ? all.filter((_, i) => i % 40 === 0) : all) {
+    for (const most of offsets(sizeOf(scenario))) {
       for (const [, death] of DEATHS) {
         const played = play(scenario, whole, most);
         expectOneEnd([...played.events, ...death(played)], played);

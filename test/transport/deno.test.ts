@@ -1,7 +1,7 @@
 /** The shell for Deno on a Deno that is made up, for what the real one does too rarely: `npm run runtimes` has the real one. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { DenoConn } from '../../src/transport/deno/api.ts';
-import { connect, serve } from '../../src/transport/deno/index.ts';
+import { connect, DenoConnTransport, serve } from '../../src/transport/deno/index.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -57,6 +57,33 @@ test('T84: when no file is left to open it goes on, and does not ask all the tim
   await done;
   expect(conn.closed).toBe(1);
   expect(asked, 'a listener that is closed is left alone').toBe(5);
+});
+
+test('a busy connection reads into 128 KiB at most, an idle one into 4', async () => {
+  const conn = silent();
+  const sizes: number[] = [];
+  conn.read = async (into) => {
+    sizes.push(into.length);
+    return sizes.length < 5 ? into.length : sizes.length < 7 ? 1 : null;
+  };
+  const transport = new DenoConnTransport(conn);
+  transport.start({ received() {}, receivedBorrowed() {}, written() {}, ended() {}, closed() {} });
+  await vi.advanceTimersByTimeAsync(10);
+  expect(sizes).toEqual([4_096, 32_768, 131_072, 131_072, 131_072, 4_096, 4_096]);
+});
+
+test('a connection whose peer is gone before it is set up is let go all the same', async () => {
+  const conn = silent();
+  conn.setNoDelay = () => {
+    throw new Error('Invalid argument (os error 22)');
+  };
+  const conns = [conn];
+  const accept = () => (conns.length > 0 ? Promise.resolve(conns.pop()!) : new Promise<never>(() => {}));
+  vi.stubGlobal('Deno', { listen: () => ({ addr: { port: 7 }, accept, close() {} }) });
+  const server = serve({ port: 7, handshakeTimeout: 1_000, closeTimeout: 1_000 });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(conn.closed).toBe(1);
+  await server.close();
 });
 
 test('a server may be closed twice, though a listener of Deno may not', async () => {

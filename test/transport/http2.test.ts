@@ -45,7 +45,10 @@ async function start(options: AttachOptions = {}, listener?: Parameters<typeof c
 }
 
 /** An extended CONNECT by hand. */
-function request(session: ClientHttp2Session, headers: Record<string, string>): Promise<IncomingHttpHeaders> {
+function request(
+  session: ClientHttp2Session,
+  headers: Record<string, string | string[]>,
+): Promise<IncomingHttpHeaders> {
   return new Promise((resolve, reject) => {
     const stream = session.request(headers);
     stream.once('response', (answer) => {
@@ -108,6 +111,65 @@ test('RFC 8441 section 5: a 200 opens, with neither key nor accept nor Upgrade o
   expect(server.statistics.opened).toBe(1);
 });
 
+test('RFC 9113 section 8.2.3: cookies that come one by one are one field, as over HTTP/1.1', async () => {
+  const heard: (readonly string[])[] = [];
+  const { session, url } = await start({ authorize: ({ headers }) => void heard.push(headers.getAll('cookie')) });
+  await allowed(session);
+  const ask = (more: Record<string, string | string[]>) =>
+    request(session, {
+      ...{ ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http', ':path': '/' },
+      ...{ ':authority': new URL(url).host, 'sec-websocket-version': '13' },
+      ...more,
+    });
+  expect(await ask({ cookie: ['a=1', 'b=2', 'c=3'] })).toMatchObject({ ':status': 200 });
+  await ask({ cookie: 'a=1' });
+  await ask({});
+  expect(heard).toEqual([['a=1; b=2; c=3'], ['a=1'], []]);
+});
+
+test.each([
+  ['that HTTP/2 does not know', { TE: 'gzip' }, 'ERR_HTTP2_INVALID_CONNECTION_HEADERS'],
+  ['twice that it has once', { Date: ['now', 'then'] }, 'ERR_HTTP2_HEADER_SINGLE_VALUE'],
+])('a header %s is the end of that stream, and of nothing besides', async (_, headers, code) => {
+  const { session, url, server } = await start({
+    headers: ({ path }) => (path === '/odd' ? headers : { Constructor: 'x' }),
+    // At once, and later.
+    authorize: ({ query }) => (query === '' ? true : Promise.resolve(true)),
+  });
+  for (const path of ['/odd', '/odd?later']) {
+    const gone = new Promise((resolve) => server.on('connection', (socket) => resolve(socket.closed)));
+    await expect(connect(session, url + path)).rejects.toThrow(TransportError);
+    expect(await gone).toMatchObject({ code: 1006, error: { code: 'TRANSPORT_FAILED', cause: { code } } });
+  }
+  const socket = await connect(session, url);
+  expect(socket.headers.get('constructor')).toBe('x');
+  socket.terminate();
+  while (server.statistics.connections > 0) await new Promise(setImmediate);
+});
+
+test('who answers every stream, and comes first, has taken them all', async () => {
+  const http2 = createServer();
+  http2.on('stream', (stream) => {
+    stream.respond({ ':status': 418 });
+    stream.end();
+  });
+  const server = attach(http2);
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  const session = connectHttp2(server.url.replace('ws:', 'http:'));
+  await expect(connect(session, server.url)).rejects.toMatchObject({ status: 418 });
+  expect(server.statistics).toEqual({ connections: 0, pending: 0, opened: 0, refused: 0 });
+  session.destroy();
+  await server.close();
+  await new Promise((resolve) => http2.close(resolve));
+});
+
+test('a Host that is given replaces that of the URL', async () => {
+  const { session, url, server } = await start();
+  const socket = await connect(session, url, { headers: { Host: 'chat.example' } });
+  expect([...server.connections].map(({ request }) => request?.host)).toEqual(['chat.example']);
+  socket.terminate();
+});
+
 test.each([
   ['without a version', { 'sec-websocket-version': '' }, 426],
   ['of another page', { origin: 'http://evil.example' }, 403],
@@ -141,6 +203,29 @@ test('plain requests stay with the HTTP/2 server, and a CONNECT that is none of 
     expect(data).toBe('still');
     break;
   }
+});
+
+test('what is sent from a drain listener does not run into what is still on its way', async () => {
+  const { session, url, server } = await start({ maxBufferedAmount: null });
+  const socket = await connect(session, url, { maxBufferedAmount: null });
+  socket.resume();
+  const [here] = [...server.connections];
+  let sent = 0;
+  const more = () => {
+    for (let writable = true; writable && sent < 3_000; sent++) {
+      writable = socket.send(new Uint8Array(100 + ((sent * 37) % 3_000)).fill(sent & 0xff)).writable;
+    }
+  };
+  socket.on('drain', more);
+  let [whole, other] = [0, 0];
+  here!.on('message', ({ data }) => {
+    if ((data as Uint8Array).every((octet, _, { 0: first }) => octet === first)) whole++;
+    else other++;
+  });
+  more();
+  while (whole + other < 3_000 && here!.readyState === 'open') await new Promise(setImmediate);
+  expect([whole, other, here!.readyState]).toEqual([3_000, 0, 'open']);
+  socket.terminate();
 });
 
 test('a refusal comes with its status, headers and body', async () => {
@@ -251,6 +336,27 @@ test('who asks when the last attachment has closed is answered, until there is a
     await again.close();
     expect(await ask(session, url)).toBe(status);
   }
+});
+
+test('row 30: the certificates of both ends are those of the connection that the stream is part of', async () => {
+  const { createSecureServer } = await import('node:http2');
+  const { X509Certificate } = await import('node:crypto');
+  const { authority, client, local } = await import('../support/certificates.ts');
+  const http2 = createSecureServer({ ...local, ca: authority, requestCert: true });
+  const seen: (Uint8Array | null)[] = [];
+  const authorize: AttachOptions['authorize'] = (_, { peerCertificate }) => void seen.push(peerCertificate);
+  const server = attach(http2, { authorize }, (socket) => socket.resume());
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  const url = server.url.replace('127.0.0.1', 'localhost');
+  const session = connectHttp2(url.replace('wss', 'https'), { ca: authority, ...client });
+  await allowed(session);
+  const socket = await connect(session, url);
+  const der = (pem: string) => new Uint8Array(new X509Certificate(pem).raw);
+  expect([...seen, socket.peerCertificate]).toEqual([der(client.cert), der(local.cert)]);
+  await socket.close();
+  session.destroy();
+  await server.close();
+  await new Promise((resolve) => http2.close(resolve));
 });
 
 test('over HTTP/1.1 the same attachment takes the upgrades of ws', async () => {

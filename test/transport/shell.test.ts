@@ -11,6 +11,7 @@ import {
 } from '../../src/shell/options.ts';
 import { ShellServer } from '../../src/shell/server.ts';
 import { memoryLink, VirtualClock } from '../../src/transport/memory.ts';
+import { upgradeRequest } from '../support/sockets.ts';
 
 const platform = { random: (into: Uint8Array) => void into.fill(7) };
 
@@ -75,6 +76,39 @@ test('an authorize that throws, or answers nonsense, is 500 and one warning; the
   expect(await dial()).toMatchObject({ readyState: 'open' });
 });
 
+test('an authorize may answer with what only resembles a promise', async () => {
+  const { dial, warnings } = running({
+    authorize: () =>
+      ({
+        // biome-ignore lint/suspicious/noThenProperty: that is what it is about
+        then(settled: (verdict: boolean) => void) {
+          settled(true);
+        },
+      }) as never,
+  });
+  expect(await dial()).toMatchObject({ readyState: 'open' });
+  expect(warnings).toEqual([]);
+});
+
+test.each(['maxConnections', 'maxPendingHandshakes'])(
+  'who was refused and lingers takes no place of %s',
+  async (name) => {
+    const { clock, server, dial } = running({ [name]: 1, paths: ['/a'] });
+    const { left, right } = memoryLink(clock);
+    server.admit(left);
+    const answer: number[] = [];
+    // It never ends its side.
+    right.start({
+      received: (bytes) => void answer.push(...bytes),
+      ...{ receivedBorrowed() {}, written() {}, ended() {}, closed() {} },
+    });
+    right.write([Uint8Array.from(upgradeRequest('/b'), (char) => char.charCodeAt(0))]);
+    await clock.run(10);
+    expect(String.fromCharCode(...answer)).toContain('404');
+    expect(await dial({}, '/a')).toMatchObject({ readyState: 'open' });
+  },
+);
+
 test('the first subprotocol of the server that is offered is chosen', async () => {
   const { dial } = running({ subprotocols: ['b', 'a'] });
   expect(await dial({ subprotocols: ['a', 'b'] })).toMatchObject({ subprotocol: 'b' });
@@ -91,6 +125,20 @@ test('close() gives every connection a 1001 and takes none any more', async () =
   expect(await socket.closed).toMatchObject({ code: 1001, clean: true });
   expect(server.connections.size).toBe(0);
   expect(await dial()).toMatchObject({ status: 503 });
+});
+
+test('a server that has refused us, and stays, keeps nobody waiting for longer than handshakeTimeout', async () => {
+  const { environment, clock } = running();
+  const settings = new ShellClientSettings({ handshakeTimeout: 500, closeTimeout: null }, platform, 'connect');
+  const { left, right } = memoryLink(clock);
+  left.start({ received() {}, receivedBorrowed() {}, written() {}, ended() {}, closed() {} });
+  const refused = openClient({ host: 'a.test', target: '/' }, settings, environment, async () => right);
+  const outcome = expect(refused).rejects.toMatchObject({ code: 'STATUS_UNEXPECTED', status: 401 });
+  const answer = 'HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n';
+  left.write([Uint8Array.from(answer, (char) => char.charCodeAt(0))]);
+  await clock.run(500);
+  await outcome;
+  expect(clock.pendingAlarms).toBe(0);
 });
 
 test('a dial that hangs is a TimeoutError, one that fails a TransportError with its cause, an abort its reason', async () => {
@@ -116,6 +164,7 @@ test('a dial that hangs is a TimeoutError, one that fails a TransportError with 
 test.each([
   [{ paths: ['a'] }, "'paths'"],
   [{ paths: 'a' }, "'paths'"],
+  [{ paths: ['/é'] }, 'is percent-encoded'],
   [{ allowedOrigins: ['http://A'] }, "'allowedOrigins'"],
   [{ subprotocols: ['a b'] }, "'subprotocols'"],
   [{ maxConnections: 0 }, "'maxConnections'"],

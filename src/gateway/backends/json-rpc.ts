@@ -55,7 +55,7 @@ async function answerOne(request: unknown, methods: Methods, failed: (error: unk
   }
   const { jsonrpc, id, method, params } = request as Record<string, unknown>;
   const hasId = Object.hasOwn(request, 'id');
-  const validId = id === null || typeof id === 'string' || typeof id === 'number';
+  const validId = id === null || typeof id === 'string' || (typeof id === 'number' && isExact(id));
   const validParams = params === undefined || (typeof params === 'object' && params !== null);
   if (jsonrpc !== '2.0' || typeof method !== 'string' || (hasId && !validId) || !validParams) {
     return refusal(validId ? id : null, RpcFault.invalidRequest);
@@ -69,6 +69,11 @@ async function answerOne(request: unknown, methods: Methods, failed: (error: unk
     if (told === null) failed(error);
     return hasId ? (told ?? refusal(id, RpcFault.internalError)) : null;
   }
+}
+
+/** Whether it is what was written: the answer to another id is no answer. */
+function isExact(id: number): boolean {
+  return Number.isInteger(id) ? Number.isSafeInteger(id) : Number.isFinite(id);
 }
 
 function call(methods: Methods, name: string, params: unknown): unknown {

@@ -46,7 +46,7 @@ export class DenoConnTransport extends BufferedTransport implements Transport {
     }
     const { buffer } = this;
     this.sink?.receivedBorrowed(buffer, length);
-    if (length === buffer.length && length < LARGEST) this.buffer = new Uint8Array(8 * length);
+    if (length === buffer.length && length < LARGEST) this.buffer = new Uint8Array(Math.min(8 * length, LARGEST));
     else if (length < SMALLEST && buffer.length > SMALLEST) this.buffer = new Uint8Array(SMALLEST);
     this.read();
   };

@@ -84,8 +84,9 @@ export class DenoServer extends ShellServer {
     for (;;) {
       try {
         const conn = await this.listener.accept();
-        if (!this.secure) conn.setNoDelay?.(true);
         this.admit(new DenoConnTransport(conn, this.secure));
+        // Last: where the peer is gone already some systems refuse it, and a connection that nobody has is never closed.
+        if (!this.secure) conn.setNoDelay?.(true);
       } catch (error) {
         if (isName(error, 'BadResource') || isName(error, 'Interrupted')) return;
         // A connection that could not be accepted is no reason to stop, nor, where no file is left to open, to try all the time.

@@ -48,12 +48,12 @@ export async function connect(
     if (address.secure && session.encrypted !== true) throw new Error('the URL is wss:, and the session has no TLS');
     const head = joinChunks(connection.takeOutgoing());
     connection.outgoingWritten(head.length, nodeEnvironment.clock.now());
-    const { fields, key } = readHead(head, 'request');
+    const { fields, host, key } = readHead(head, 'request');
     const stream = session.request({
       ':method': 'CONNECT',
       ':protocol': 'websocket',
       ':scheme': session.encrypted === true ? 'https' : 'http',
-      ':authority': address.host,
+      ':authority': host,
       ':path': address.target,
       ...fields,
     });

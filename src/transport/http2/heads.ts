@@ -33,10 +33,14 @@ export function isWebSocketConnect(headers: IncomingHttpHeaders): boolean {
 export function readConnect(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): ParsedRequest {
   const authority = headers[':authority'] ?? headers.host ?? '';
   const fields = ['Host', authority, 'Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Key', KEY];
+  const cookies: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
-    if (!name.startsWith(':') && !HTTP1_ONLY.has(name)) fields.push(name, rawHeaders[i + 1]!);
+    if (name === 'cookie') cookies.push(rawHeaders[i + 1]!);
+    else if (!name.startsWith(':') && !HTTP1_ONLY.has(name)) fields.push(name, rawHeaders[i + 1]!);
   }
+  // RFC 9113 section 8.2.3: browsers send each cookie by itself; for HTTP/1.1 they "MUST be concatenated" so.
+  if (cookies.length > 0) fields.push('cookie', cookies.join('; '));
   return { method: 'GET', target: headers[':path'] ?? '', version: '1.1', rawHeaders: fields };
 }
 
@@ -45,6 +49,7 @@ export interface WrittenHead {
   /** The first line and the fields as HTTP/2 has them: names in lower case, repeated ones as lists. */
   readonly firstLine: string;
   readonly fields: OutgoingHttpHeaders;
+  readonly host: string;
   readonly key: string;
   readonly rest: Uint8Array;
 }
@@ -54,18 +59,18 @@ export function readHead(bytes: Uint8Array, kind: 'request' | 'response'): Writt
   const parser = new HeadParser(UNLIMITED, kind);
   const end = parser.push(bytes, 0, bytes.length);
   const { firstLine, rawHeaders } = parser;
-  const fields: Record<string, string[]> = {};
+  const fields: Map<string, string[]> = new Map();
+  let host = '';
   let key = '';
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
     const value = rawHeaders[i + 1]!;
+    if (name === 'host') host = value;
     if (name === 'sec-websocket-key') key = value;
-    if (HTTP1_ONLY.has(name)) continue;
-    fields[name] ??= [];
-    fields[name].push(value);
+    if (!HTTP1_ONLY.has(name)) fields.set(name, [...(fields.get(name) ?? []), value]);
   }
-  const flat = Object.entries(fields).map(([name, values]) => [name, values.length === 1 ? values[0] : values]);
-  return { firstLine, fields: Object.fromEntries(flat) as OutgoingHttpHeaders, key, rest: bytes.subarray(end) };
+  const flat = Array.from(fields, ([name, values]) => [name, values.length === 1 ? values[0] : values]);
+  return { firstLine, fields: Object.fromEntries(flat) as OutgoingHttpHeaders, host, key, rest: bytes.subarray(end) };
 }
 
 /** The status that stands for that of a status line: 200 for 101. */

@@ -124,7 +124,8 @@ class Http2Junction extends Junction<Http2Attachment> {
     _flags: number,
     rawHeaders: readonly string[],
   ): void => {
-    if (!isWebSocketConnect(headers)) return;
+    // Who listens to `stream` for all of them, and comes first, has taken it.
+    if (!isWebSocketConnect(headers) || stream.headersSent) return;
     const taker = this.takerOf(headers[':path'] ?? '') ?? this.any;
     if (taker !== null) taker.take(stream, headers, rawHeaders);
     else if (this.server.listenerCount('stream') === 1) refuse(stream);

@@ -2,6 +2,7 @@
 
 import { constants, type Http2Session, type Http2Stream, type ServerHttp2Stream } from 'node:http2';
 import { SocketTransport } from '../node/socket.ts';
+import { certificateOf } from '../node/socket-addresses.ts';
 import { joinChunks } from '../pieces.ts';
 import type { Addresses } from '../transport.ts';
 import { readHead, statusFor } from './heads.ts';
@@ -47,7 +48,13 @@ export class Http2ServerTransport extends Http2Transport {
     if (this.answered || own.destroyed) return super.write(chunks);
     this.answered = true;
     const { firstLine, fields, rest } = readHead(joinChunks(chunks), 'response');
-    own.respond({ ...fields, ':status': statusFor(firstLine) });
+    try {
+      own.respond({ ...fields, ':status': statusFor(firstLine) });
+    } catch (error) {
+      // HTTP/2 has no such header, or somebody else has answered: this stream is lost, and nothing besides it.
+      own.destroy(error as Error);
+      return super.write(chunks);
+    }
     return rest.length === 0 ? this.unwritten : super.write([rest]);
   }
 }
@@ -60,5 +67,8 @@ function addressesOf(session: Http2Session | undefined): Addresses {
     localAddress: localAddress ?? null,
     localPort: localPort ?? null,
     secure: session?.encrypted === true,
+    get peerCertificate() {
+      return certificateOf(session?.socket);
+    },
   };
 }

@@ -9,13 +9,16 @@ import type { StateRecord, WireRecord } from '../../debug/records.ts';
 import { Tap } from '../../debug/tap.ts';
 import type { SeenRequest } from '../../debug/wire-reader.ts';
 import type { Endpoint } from '../../endpoint/endpoint.ts';
+import { ApplicationError } from '../../errors.ts';
 import type { Clock, Transport } from '../transport.ts';
 import { frameChannel } from './diagnostics.ts';
+import { nodeEnvironment } from './index.ts';
 
 export type { SeenRequest };
 
 let connections = 0;
-let warned = false;
+/** What the process was warned of: each is told once. */
+const warned: Set<string> = new Set();
 
 /**
  * What a server or a client tells of its connections: as the option says, else as `SANSOCKET_DEBUG` (0, 1 or 2) says, else
@@ -27,7 +30,7 @@ let warned = false;
 export function readDebug(option: unknown, where: string): LineDebug | null {
   const { level, sink, previewSize } = readDebugOption(option, where);
   const chosen = level ?? environmentLevel(process.env);
-  return chosen === 0 ? null : new LineDebug(chosen, sink ?? writeLine, previewSize, warnOnce);
+  return chosen === 0 ? null : new LineDebug(chosen, sink ?? writeLine, previewSize, sinkFailed);
 }
 
 /**
@@ -66,13 +69,13 @@ class ChannelDebug implements Debug {
     return true;
   }
 
-  tell(record: DebugRecord, socket: unknown): void {
+  tell(record: DebugRecord, socket: unknown): unknown {
     if (frameChannel.hasSubscribers) frameChannel.publish({ socket: socket as Endpoint | null, record });
-    if (this.lines?.wants(record) === true) this.lines.tell(record);
+    return this.lines?.wants(record) === true ? this.lines.tell(record) : undefined;
   }
 
   failed(error: unknown): void {
-    warnOnce(error);
+    sinkFailed(error);
   }
 }
 
@@ -89,7 +92,9 @@ function environmentLevel(environment: NodeJS.ProcessEnv): DebugLevel {
     case '':
       return isNamed(environment['NODE_DEBUG'] ?? '') ? 1 : 0;
     default:
-      warnOnce(new Error(`SANSOCKET_DEBUG must be 0, 1 or 2, not ${JSON.stringify(given)}`));
+      warnOnce('environment', () =>
+        process.emitWarning(`SANSOCKET_DEBUG must be 0, 1 or 2, not ${JSON.stringify(given)}`),
+      );
       return 0;
   }
 }
@@ -107,8 +112,13 @@ function writeLine(line: string): void {
   process.stderr.write(`sansocket ${line}\n`);
 }
 
-function warnOnce(error: unknown): void {
-  if (warned) return;
-  warned = true;
-  process.emitWarning(error instanceof Error ? error : String(error));
+/** As what any listener throws: with its line. */
+function sinkFailed(error: unknown): void {
+  warnOnce('sink', () => nodeEnvironment.warn(new ApplicationError(error)));
+}
+
+function warnOnce(what: 'environment' | 'sink', warn: () => void): void {
+  if (warned.has(what)) return;
+  warned.add(what);
+  warn();
 }

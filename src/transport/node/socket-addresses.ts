@@ -1,6 +1,7 @@
 /** The addresses of a socket of Node. */
 
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Addresses } from '../transport.ts';
 
 /** Each is asked for by itself: for our own address Node makes a system call, and remembers what it said. */
@@ -33,4 +34,15 @@ export class SocketAddresses implements Addresses {
   get localPort(): number | null {
     return this.socket.localPort ?? null;
   }
+
+  get peerCertificate(): Uint8Array | null {
+    return certificateOf(this.socket);
+  }
+}
+
+/** The certificate of the other end of a TLS socket, in DER; a socket that has ended forgets it. */
+export function certificateOf(socket: Partial<Socket> | undefined): Uint8Array | null {
+  const certificate = (socket as Partial<TLSSocket> | undefined)?.getPeerCertificate?.();
+  // Where there is none it is an empty object, and null at the end.
+  return certificate?.raw === undefined ? null : new Uint8Array(certificate.raw);
 }

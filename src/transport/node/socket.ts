@@ -35,6 +35,8 @@ export class SocketTransport implements Transport {
   private readonly internals: boolean;
   private readonly copies: boolean;
   private readonly encrypted: boolean;
+  /** It never writes synchronously. */
+  private readonly deferring: boolean;
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
   private afterWrite: (() => void) | null = null;
@@ -50,6 +52,7 @@ export class SocketTransport implements Transport {
     this.internals = options.internals !== false;
     this.copies = options.copies ?? !(socket instanceof Socket);
     this.encrypted = (socket as { encrypted?: boolean }).encrypted === true;
+    this.deferring = this.encrypted || !(socket instanceof Socket);
     (socket as Carrier)[TRANSPORT] = this;
     // An error that nobody listens to would end the process.
     socket.on('error', onError);
@@ -63,7 +66,7 @@ export class SocketTransport implements Transport {
     this.remote = remoteAddress ?? null;
     this.port = remotePort ?? null;
     socket.on('end', onEnd);
-    if (this.head !== null) sink.received(new Uint8Array(this.head.buffer, this.head.byteOffset, this.head.length));
+    if (this.head !== null) this.readOwned(this.head);
     if (this.internals && useStaticRead(socket as Socket, onRead)) socket.resume();
     else socket.on('data', onData);
     if (socket.destroyed) queueMicrotask(() => onClose.call(socket));
@@ -78,8 +81,8 @@ export class SocketTransport implements Transport {
   write(given: readonly Uint8Array[]): number {
     const { socket } = this;
     const chunks = this.copies ? [Buffer.concat(given)] : given;
-    if (this.encrypted) {
-      // A TLS socket never writes synchronously, and joins what is written together anyway.
+    if (this.deferring) {
+      // TLS joins what is written together anyway; and HTTP/2 calls an empty write done before what precedes it has left.
       this.afterWrite ??= () => this.sink?.written();
       socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
       return this.broken ? this.lose(chunks) : this.unwritten;
@@ -146,14 +149,11 @@ export class SocketTransport implements Transport {
 
   /** @internal */
   readOwned(chunk: Uint8Array): void {
-    if (this.copies) {
-      // They are still those of whoever wrote them.
-      this.sink?.received(new Uint8Array(chunk));
-      return;
-    }
+    // What comes from within the process is still that of whoever wrote it.
+    const bytes = this.copies ? new Uint8Array(chunk) : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     // Whoever gets a payload in it must not take the rest away before it is read.
-    markAsUntransferable(chunk.buffer);
-    this.sink?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+    markAsUntransferable(bytes.buffer);
+    this.sink?.received(bytes);
   }
 
   /** @internal */

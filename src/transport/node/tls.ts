@@ -9,6 +9,7 @@ import {
   type ConnectionOptions,
   checkServerIdentity,
   DEFAULT_MAX_VERSION,
+  DEFAULT_MIN_VERSION,
   type SecureVersion,
   type TlsOptions,
 } from 'node:tls';
@@ -174,8 +175,10 @@ function readCommon(rules: Rules, options: TlsCommon, where: string): Common {
     throw new UsageError('INVALID_OPTION', `${where}: 'tls.cert' and 'tls.key' must be both present, or both absent`);
   }
   const { passphrase, ciphers, minVersion, maxVersion } = options;
-  if (minVersion !== undefined && minVersion > (maxVersion ?? DEFAULT_MAX_VERSION)) {
-    throw new UsageError('INVALID_OPTION', `${where}: 'tls.minVersion' is above 'tls.maxVersion'`);
+  const named = minVersion !== undefined || maxVersion !== undefined;
+  if (named && (minVersion ?? DEFAULT_MIN_VERSION) > (maxVersion ?? DEFAULT_MAX_VERSION)) {
+    const why = minVersion === undefined ? `: it is ${DEFAULT_MIN_VERSION} unless you say so` : '';
+    throw new UsageError('INVALID_OPTION', `${where}: 'tls.minVersion' is above 'tls.maxVersion'${why}`);
   }
   return definedOnly({
     cert: cert === undefined ? undefined : readPem(cert, `${where}: 'tls.cert'`),
