@@ -6,13 +6,12 @@
 import type { Connection } from '../connection/connection.ts';
 import type { ConnectionEvent } from '../connection/events.ts';
 import type { Clock, Transport, TransportSink, Wakeable } from '../transport/transport.ts';
+import { PORTION, Portions } from './portions.ts';
 
 /** Events a turn; then other connections have theirs. */
 const BUDGET = 1_024;
 /** The same in bytes, where extensions make much of little. */
 const BYTES = 262_144;
-/** What is written at once. Streams tell no sooner than when all of it has left, and a slow reader must not seem to be none. */
-const PORTION = 262_144;
 
 /** Who takes the events. */
 export interface Consumer {
@@ -49,6 +48,7 @@ export class Driver implements TransportSink, Wakeable {
   private broken = false;
   private referenced = true;
   private release: (() => void) | null = null;
+  private portions: Portions | null = null;
 
   /** Whether the transport is gone. */
   get lost(): boolean {
@@ -232,13 +232,12 @@ export class Driver implements TransportSink, Wakeable {
     const { connection, transport } = this;
     const queued = connection.outgoingLength;
     let unwritten = transport.unwritten;
-    let offered = this.unwritten;
-    const write = queued > 0 && unwritten <= this.highWaterMark;
-    if (write) {
-      unwritten = transport.write(connection.takeOutgoing(PORTION));
-      offered += queued - connection.outgoingLength;
-    }
-    const written = offered - unwritten;
+    const offered = this.unwritten;
+    // What it takes at once makes room for more.
+    while (connection.outgoingLength > 0 && unwritten <= this.highWaterMark)
+      unwritten = transport.write(connection.takeOutgoing(this.nextPortion()));
+    const taken = queued - connection.outgoingLength;
+    const written = offered + taken - unwritten;
     this.unwritten = unwritten;
     if (written > 0) {
       connection.outgoingWritten(written, connection.readyState === 'open' ? 0 : this.clock.now());
@@ -248,7 +247,13 @@ export class Driver implements TransportSink, Wakeable {
       this.finished = true;
       transport.end();
     }
-    return write || written > 0;
+    return taken > 0 || written > 0;
+  }
+
+  private nextPortion(): number {
+    if (this.connection.outgoingLength <= PORTION) return PORTION;
+    this.portions ??= new Portions();
+    return this.portions.next(this.clock.now());
   }
 
   /** What was not written never will be: that is a broken transport too, whatever it says of itself. True if that is news. */
