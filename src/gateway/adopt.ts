@@ -147,11 +147,13 @@ function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings
   socket.setNoDelay(true);
   socket.allowHalfOpen = true;
   const connection = new EstablishedConnection(
-    { role: 'server', subprotocol, head: new Uint8Array(Buffer.from(handed.head, 'base64')), headers: request.headers },
+    { role: 'server', subprotocol, headers: request.headers },
     settings.connection,
     nodeEnvironment.clock.now(),
   );
-  const endpoint: Endpoint = new Endpoint(connection, new SocketTransport(socket), settings, nodeEnvironment, {
+  const head = new Uint8Array(Buffer.from(handed.head, 'base64'));
+  const transport = new SocketTransport(socket, { head });
+  const endpoint: Endpoint = new Endpoint(connection, transport, settings, nodeEnvironment, {
     opened: () => {
       try {
         Promise.resolve(handler(endpoint, { name, request, remoteAddress, context })).catch((error: unknown) =>
