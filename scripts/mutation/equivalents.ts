@@ -867,6 +867,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     ],
   },
   'src/connection/outgoing.ts': {
+    'a list with nothing in it is what none is': [
+      'this.pieces = pieces.length «>» done ? pieces.slice(done) : null;  →  >=',
+      'this.pieces = «pieces.length > done» ? pieces.slice(done) : null;  →  true',
+    ],
     'copied or referred to: the octets are the same': [
       'const COPY_LIMIT = «32_768»;  →  (32_768 + 1)',
       'if (bytes.length «>» 4_096) {  →  >=',

@@ -290,7 +290,6 @@ class FragmentCutter {
         this.active = false;
         const { piece, last } = this;
         this.piece = null;
-        if (last) this.transform = null;
         return piece !== null || last ? this.emit(piece ?? NONE, last) : null;
       }
       if (out.length === 0) continue;

@@ -185,6 +185,18 @@ describe('many connections that share slabs', () => {
     expect([returned(), outgoing.unsent]).toEqual([1, size - 100_014]);
   });
 
+  it('a portion ends where a piece does, or a byte behind it', () => {
+    for (const [most, sizes] of [
+      [100_014, [100_014]],
+      [100_015, [100_014, 1]],
+    ] as const) {
+      const outgoing = new Outgoing(new Memory((size) => new Uint8Array(size)), pureText, new MaskKeys(seeded()));
+      for (let i = 0; i < 2; i++) outgoing.frame(0x82, pattern(100_000));
+      expect(outgoing.take(most).map(({ length }) => length)).toEqual(sizes);
+      expect(outgoing.length).toBe(200_028 - most);
+    }
+  });
+
   it('a piece of which a part is on its way is not used again when the rest is dropped', () => {
     const memory = new Memory((size) => new Uint8Array(size));
     const returned = countReturned(memory);
