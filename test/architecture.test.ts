@@ -50,6 +50,7 @@ const LAYERS: readonly { readonly [group: string]: readonly string[] }[] = [
     ],
     server: [
       'server/origin.ts',
+      'server/paths.ts',
       'server/address.ts',
       'server/address-list.ts',
       'server/address-counter.ts',

@@ -13,7 +13,7 @@ export function checkBytes(bytes: Uint8Array): void {
   throw wrong('bytes must be a Uint8Array');
 }
 
-/** @throws UsageError unless it can be a number of bytes: any other would make the caps and the end impossible to reach */
+/** @throws UsageError unless it is a whole number from 0 to `most`: NaN, once counted, would lift every cap */
 export function checkCount(count: number, most: number): void {
   if (Number.isSafeInteger(count) && count >= 0 && count <= most) return;
   throw wrong(`a number of bytes must be from 0 to ${most}, not ${String(count)}`);

@@ -4,7 +4,6 @@ import {
   CONNECTION_RULES,
   checkRecord,
   type Platform,
-  quote,
   type Rule,
   type Rules,
   readOptions,
@@ -22,6 +21,7 @@ import { readDebug } from '../transport/node/debug.ts';
 import type { ServerTlsOptions } from '../transport/node/tls.ts';
 import { type AddressList, readAddressList } from './address-list.ts';
 import { type AllowedOrigins, readAllowedOrigins } from './origin.ts';
+import { readPaths } from './paths.ts';
 import type { ServerEndpoint } from './server-endpoint.ts';
 
 /** Takes a connection before its `open` is delivered: listeners attached before the first `await` miss nothing. */
@@ -238,7 +238,7 @@ export class ServerSettings {
     this.onRequest = read.onRequest ?? null;
     if (this.onRequest !== null) endpoint['plainRequests'] = 'ask';
     this.endpoint = new EndpointSettings(endpoint as EndpointOptions, where);
-    this.paths = readPaths(paths, where);
+    this.paths = readPathOption(paths, where);
     this.allowedOrigins = readAllowedOrigins(allowedOrigins, where);
     this.subprotocols = readSubprotocols(subprotocols, where);
     this.headers = readExtraHeaders(headers, where);
@@ -253,21 +253,11 @@ export class ServerSettings {
   }
 }
 
-function readPaths(value: unknown, where: string): ReadonlySet<string> | null {
+function readPathOption(value: unknown, where: string): ReadonlySet<string> | null {
   if (value === undefined) return null;
   const list = typeof value === 'string' ? [value] : value;
-  if (!Array.isArray(list) || list.length === 0) {
-    throw new UsageError('INVALID_OPTION', `${where}: option 'paths' must be a path or an array of paths`);
-  }
-  for (const path of list as unknown[]) {
-    if (typeof path !== 'string' || !path.startsWith('/') || /[?#]|[^\x21-\x7e]/.test(path)) {
-      throw new UsageError(
-        'INVALID_OPTION',
-        `${where}: option 'paths': ${quote(path)} is no path: it begins with '/', has no query, and is percent-encoded`,
-      );
-    }
-  }
-  return new Set(list as string[]);
+  if (Array.isArray(list) && list.length > 0) return readPaths(list, where);
+  throw new UsageError('INVALID_OPTION', `${where}: option 'paths' must be a path or an array of paths`);
 }
 
 function readSubprotocols(value: unknown, where: string): AttachOptions['subprotocols'] {

@@ -1,6 +1,6 @@
 /** Options of the servers and clients on a runtime's own sockets: what is left when dialling and listening are the runtime's. */
 
-import { checkRecord, type Platform, quote, type Rules, readOptions, withPlatform } from '../connection/options.ts';
+import { checkRecord, type Platform, type Rules, readOptions, withPlatform } from '../connection/options.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import type { Listeners } from '../endpoint/events.ts';
 import { type HeaderList, readHeaders } from '../endpoint/header-list.ts';
@@ -9,6 +9,7 @@ import { UsageError } from '../errors.ts';
 import { isToken } from '../handshake/header-grammar.ts';
 import type { Request } from '../handshake/request.ts';
 import { type AllowedOrigins, readAllowedOrigins } from '../server/origin.ts';
+import { readPaths } from '../server/paths.ts';
 
 /** Options of a server. Sizes in bytes, durations in milliseconds. */
 export interface ShellServerOptions extends Omit<EndpointOptions, 'plainRequests'> {
@@ -102,16 +103,9 @@ export class ShellServerSettings {
   constructor(options: ShellServerOptions, platform: Platform, where: string) {
     const { read, endpoint } = split(SERVER_RULES, SERVER_SHARED, options, platform, where, ['allowedOrigins']);
     const settings = read as unknown as Required<ShellServerOptions>;
-    for (const path of settings.paths ?? []) {
-      if (typeof path !== 'string' || !path.startsWith('/') || /[?#]|[^\x21-\x7e]/.test(path)) {
-        refuse(
-          where,
-          `option 'paths': ${quote(path)} is no path: it begins with '/', has no query, and is percent-encoded`,
-        );
-      }
-    }
     this.endpoint = endpoint;
-    this.paths = (settings.paths as readonly string[] | null) === null ? null : new Set(settings.paths);
+    const paths = settings.paths as readonly string[] | null;
+    this.paths = paths === null ? null : readPaths(paths, where);
     this.allowedOrigins = readAllowedOrigins(options.allowedOrigins, where);
     this.subprotocols = readTokens(settings.subprotocols, where);
     this.authorize = settings.authorize;
