@@ -7,11 +7,12 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { markAsUntransferable } from 'node:worker_threads';
 import type { Addresses, Transport, TransportSink } from '../transport.ts';
+import { type Handle, handleOf, type Writer, writeDirectly } from './direct-write.ts';
 import { SocketAddresses } from './socket-addresses.ts';
 import { type OnRead, useStaticRead } from './static-read.ts';
+import { defersWrites, type StreamWriter, writeStream } from './stream-write.ts';
 
 const TRANSPORT = Symbol('sansocket transport');
-const EMPTY = new Uint8Array(0);
 
 type Carrier = Duplex & { [TRANSPORT]?: SocketTransport };
 
@@ -19,7 +20,7 @@ type Carrier = Duplex & { [TRANSPORT]?: SocketTransport };
 export interface SocketTransportOptions {
   /** Bytes that were read before, as `node:http` hands over with an upgrade. */
   readonly head?: Uint8Array;
-  /** Whether accepted sockets may read into a shared buffer through Node's internals. Default true. */
+  /** Whether Node's internals may be used, to read into a shared buffer and to write past the stream. Default true. */
   readonly internals?: boolean;
   /**
    * Whether bytes are copied on their way in and out: for a stream within the process, which hands them on as they are and
@@ -29,17 +30,20 @@ export interface SocketTransportOptions {
 }
 
 /** One stream of Node, in both directions. */
-export class SocketTransport implements Transport {
+export class SocketTransport implements Transport, Writer, StreamWriter {
   private readonly socket: Duplex;
   private readonly head: Uint8Array | null;
   private readonly internals: boolean;
   private readonly copies: boolean;
   private readonly encrypted: boolean;
-  /** It never writes synchronously. */
   private readonly deferring: boolean;
+  /** Everything is written to it, past the stream. */
+  private handle: Handle | null = null;
+  /** Writes to it that are under way. */
+  private flying = 0;
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
-  private afterWrite: (() => void) | null = null;
+  private told: (() => void) | null = null;
   /** What was unwritten when that was last asked. */
   private left = 0;
   private remote: string | null = null;
@@ -52,7 +56,7 @@ export class SocketTransport implements Transport {
     this.internals = options.internals !== false;
     this.copies = options.copies ?? !(socket instanceof Socket);
     this.encrypted = (socket as { encrypted?: boolean }).encrypted === true;
-    this.deferring = this.encrypted || !(socket instanceof Socket);
+    this.deferring = defersWrites(socket);
     (socket as Carrier)[TRANSPORT] = this;
     // An error that nobody listens to would end the process.
     socket.on('error', onError);
@@ -66,6 +70,7 @@ export class SocketTransport implements Transport {
     this.remote = remoteAddress ?? null;
     this.port = remotePort ?? null;
     socket.on('end', onEnd);
+    if (this.internals && !this.copies && !this.deferring) this.handle = handleOf(socket as Socket);
     if (this.head !== null) this.readOwned(this.head);
     if (this.internals && useStaticRead(socket as Socket, onRead)) socket.resume();
     else socket.on('data', onData);
@@ -74,34 +79,45 @@ export class SocketTransport implements Transport {
 
   get unwritten(): number {
     // A stream that failed, or was destroyed, forgets what it had not written. It has not left for all that.
-    if (!this.broken) this.left = this.socket.writableLength;
+    if (!this.broken) this.left = this.handle === null ? this.socket.writableLength : this.waiting(this.handle);
     return this.left;
   }
 
   write(given: readonly Uint8Array[]): number {
-    const { socket } = this;
+    const { socket, handle } = this;
+    if (handle !== null) return this.writePast(handle, given);
     const chunks = this.copies ? [Buffer.concat(given)] : given;
-    if (this.deferring) {
-      // TLS joins what is written together anyway; and HTTP/2 calls an empty write done before what precedes it has left.
-      this.afterWrite ??= () => this.sink?.written();
-      socket.write(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), this.afterWrite);
-      return this.broken ? this.lose(chunks) : this.unwritten;
+    writeStream(socket, chunks, this.deferring, this);
+    return this.broken ? this.lose(chunks) : this.unwritten;
+  }
+
+  /** @internal */
+  get afterWrite(): () => void {
+    this.told ??= () => this.sink?.written();
+    return this.told;
+  }
+
+  private writePast(handle: Handle, chunks: readonly Uint8Array[]): number {
+    try {
+      if (!writeDirectly(handle, chunks, this)) this.flying++;
+    } catch (error) {
+      this.socket.destroy(error as Error);
+      return this.lose(chunks);
     }
-    if (chunks.length === 1) {
-      socket.write(chunks[0]);
-    } else {
-      socket.cork();
-      for (const chunk of chunks) socket.write(chunk);
-      socket.uncork();
-    }
-    if (this.broken) return this.lose(chunks);
-    const { unwritten } = this;
-    if (unwritten > 0) {
-      // Only what the kernel did not take at once is worth a callback: an empty write behind it reports when it has left.
-      this.afterWrite ??= () => this.sink?.written();
-      socket.write(EMPTY, this.afterWrite);
-    }
-    return unwritten;
+    this.left = this.waiting(handle);
+    return this.left;
+  }
+
+  private waiting(handle: Handle): number {
+    return this.flying === 0 ? 0 : handle.writeQueueSize;
+  }
+
+  /** @internal */
+  wrote(error: Error | null): void {
+    this.flying--;
+    if (this.broken) return;
+    if (error === null) this.sink?.written();
+    else this.socket.destroy(error);
   }
 
   private get broken(): boolean {
@@ -170,6 +186,7 @@ export class SocketTransport implements Transport {
   closed(): void {
     const { sink } = this;
     this.sink = null;
+    this.handle = null;
     sink?.closed(this.error);
   }
 }
