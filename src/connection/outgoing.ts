@@ -221,7 +221,7 @@ export class Outgoing {
     const { pieces } = this;
     if (pieces === null) {
       const { slab, start, end } = this;
-      const chunk = new Uint8Array(slab!.bytes.buffer, slab!.bytes.byteOffset + start, end - start);
+      const chunk = slab!.view(start, end);
       this.taken += this.length;
       this.length = 0;
       this.leaveRegion();
@@ -332,7 +332,7 @@ export class Outgoing {
     if (slab === null) return;
     this.leaveRegion();
     if (end === start) slab.release();
-    else this.push(new Uint8Array(slab.bytes.buffer, slab.bytes.byteOffset + start, end - start), slab);
+    else this.push(slab.view(start, end), slab);
   }
 
   /** Leaves the open region, giving room that was not used back to the slab. */

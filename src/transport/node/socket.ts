@@ -7,10 +7,10 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { markAsUntransferable } from 'node:worker_threads';
 import type { Addresses, Transport, TransportSink } from '../transport.ts';
-import { type Handle, handleOf, type Writer, writeDirectly } from './direct-write.ts';
+import { type Handle, handleOf, writeDirectly } from './direct-write.ts';
 import { SocketAddresses } from './socket-addresses.ts';
 import { type OnRead, useStaticRead } from './static-read.ts';
-import { defersWrites, type StreamWriter, writeStream } from './stream-write.ts';
+import { defersWrites, writeStream } from './stream-write.ts';
 
 const TRANSPORT = Symbol('sansocket transport');
 
@@ -30,7 +30,7 @@ export interface SocketTransportOptions {
 }
 
 /** One stream of Node, in both directions. */
-export class SocketTransport implements Transport, Writer, StreamWriter {
+export class SocketTransport implements Transport {
   private readonly socket: Duplex;
   private readonly head: Uint8Array | null;
   private readonly internals: boolean;
