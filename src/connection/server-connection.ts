@@ -70,7 +70,7 @@ export class ServerConnection extends Connection {
     const connection = new ServerConnection(options, startedAt);
     connection.parser = null;
     if (head.length > 0) connection.incoming.queue.push(head, head.length, false);
-    connection.examine(parsed.method, parsed.target, parsed.version, parsed.rawHeaders);
+    connection.examine(parsed.method, parsed.target, parsed.version, [...parsed.rawHeaders]);
     return connection;
   }
 

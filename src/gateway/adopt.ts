@@ -143,6 +143,7 @@ function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings
   const { name, subprotocol, remoteAddress, context } = handed;
   const { method, target, version, rawHeaders } = handed.request;
   const request = new ReceivedRequest(method, target, version, rawHeaders);
+  request.rest();
   // Without Nagle: a message waits for nobody. The peer's end is the engine's to judge.
   socket.setNoDelay(true);
   socket.allowHalfOpen = true;

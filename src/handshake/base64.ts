@@ -3,26 +3,22 @@
  * It knows bytes and characters only.
  */
 
+import { decodeLatin1 } from './text.ts';
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const PADDING = 0x3d;
 
 /** `bytes` as base64 with padding, without line breaks. */
 export function encodeBase64(bytes: Uint8Array): string {
-  let text = '';
-  const whole = bytes.length - (bytes.length % 3);
-  let i = 0;
-  for (; i < whole; i += 3) {
-    const group = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!;
-    text += ALPHABET[group >>> 18]! + ALPHABET[(group >>> 12) & 63]! + ALPHABET[(group >>> 6) & 63]!;
-    text += ALPHABET[group & 63]!;
+  const { length } = bytes;
+  const digits = new Uint8Array(4 * Math.ceil(length / 3));
+  let at = 0;
+  for (let i = 0; i < length; i += 3) {
+    const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    for (let shift = 18; shift >= 0; shift -= 6) digits[at++] = ALPHABET.charCodeAt((group >>> shift) & 63);
   }
-  if (bytes.length - i === 1) {
-    const group = bytes[i]!;
-    text += `${ALPHABET[group >>> 2]!}${ALPHABET[(group & 3) << 4]!}==`;
-  } else if (bytes.length - i === 2) {
-    const group = (bytes[i]! << 8) | bytes[i + 1]!;
-    text += `${ALPHABET[group >>> 10]!}${ALPHABET[(group >>> 4) & 63]!}${ALPHABET[(group & 15) << 2]!}=`;
-  }
-  return text;
+  for (let left = (3 - (length % 3)) % 3; left > 0; left--) digits[at - left] = PADDING;
+  return decodeLatin1(digits, 0, at);
 }
 
 /** The bytes of `text`, or `null` unless it is canonical: only the alphabet, exact padding, unused bits zero. */
@@ -30,7 +26,7 @@ export function decodeBase64(text: string): Uint8Array | null {
   const length = text.length;
   if (length % 4 !== 0) return null;
   let padding = 0;
-  if (text.charCodeAt(length - 1) === 0x3d) padding = text.charCodeAt(length - 2) === 0x3d ? 2 : 1;
+  if (text.charCodeAt(length - 1) === PADDING) padding = text.charCodeAt(length - 2) === PADDING ? 2 : 1;
   const digits = length - padding;
   const bytes = new Uint8Array((length / 4) * 3 - padding);
   let at = 0;

@@ -53,19 +53,24 @@ export interface RequestLine {
 const MAX_SUBPROTOCOLS_SIZE = 1024;
 const NONE: readonly string[] = Object.freeze([]);
 
-/** A request that waits with its connection for years: one flat string, cut up when somebody asks. */
+/**
+ * A request as it came. Cut up while it is judged; then it waits with its connection for years as one flat string, cut up again
+ * when somebody asks.
+ */
 export class ReceivedRequest implements Request {
   readonly method: string;
   readonly version: string;
-  /** The target, then name and value of each field alternately, joined with line feeds: none of them holds one. */
-  private readonly text: string;
-  private cut: Headers | null = null;
+  /** The target; at rest also name and value of each field alternately, joined with line feeds: none of them holds one. */
+  private text: string;
+  private cut: Headers | null;
 
+  /** `rawHeaders` is name and value alternately, and nobody's who would change it. */
   constructor(method: string, target: string, version: string, rawHeaders: readonly string[]) {
     // One string each for all requests, rather than a part of this one's head.
     this.method = method === 'GET' ? 'GET' : method;
     this.version = version === '1.1' ? '1.1' : version;
-    this.text = [target, ...rawHeaders].join('\n');
+    this.text = target;
+    this.cut = new Headers(rawHeaders);
   }
 
   get target(): string {
@@ -80,12 +85,14 @@ export class ReceivedRequest implements Request {
 
   /** Lets go of the headers that were cut up while the request was judged; they are cut again when somebody asks. */
   rest(): void {
+    const { cut, text } = this;
+    if (cut !== null && !text.includes('\n')) this.text = [text, ...cut.raw].join('\n');
     this.cut = null;
   }
 
-  /** The headers for one look: they are not kept. */
+  /** The headers for one look: at rest they are not kept. */
   readHeaders(): Headers {
-    return new Headers(this.text.split('\n').slice(1));
+    return this.cut ?? new Headers(this.text.split('\n').slice(1));
   }
 
   get path(): string {

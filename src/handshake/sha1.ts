@@ -9,16 +9,21 @@ const schedule: Int32Array = new Int32Array(80);
 /** The running hash value, shared for the same reason. */
 const state: Int32Array = new Int32Array(5);
 
+/** The last block or two, shared for the same reason. */
+const ending: Uint8Array = new Uint8Array(128);
+
 /** The 20 bytes of the SHA-1 digest of `bytes`. */
 export function sha1(bytes: Uint8Array): Uint8Array {
   const length = bytes.length;
   // One 0x80, zeros, and the length in bits as 8 bytes fill the last block (5.1.1).
-  const tail = new Uint8Array((length & 63) < 56 ? 64 : 128);
-  const whole = length - (length & 63);
-  tail.set(bytes.subarray(whole));
-  tail[length & 63] = 0x80;
-  writeWord(tail, tail.length - 8, Math.floor(length / 0x20000000));
-  writeWord(tail, tail.length - 4, length << 3);
+  const rest = length & 63;
+  const whole = length - rest;
+  const end = rest < 56 ? 64 : 128;
+  for (let i = 0; i < rest; i++) ending[i] = bytes[whole + i]!;
+  ending.fill(0, rest, end);
+  ending[rest] = 0x80;
+  writeWord(ending, end - 8, Math.floor(length / 0x20000000));
+  writeWord(ending, end - 4, length << 3);
 
   state[0] = 0x67452301;
   state[1] = 0xefcdab89;
@@ -26,7 +31,7 @@ export function sha1(bytes: Uint8Array): Uint8Array {
   state[3] = 0x10325476;
   state[4] = 0xc3d2e1f0;
   for (let at = 0; at < whole; at += 64) digestBlock(bytes, at);
-  for (let at = 0; at < tail.length; at += 64) digestBlock(tail, at);
+  for (let at = 0; at < end; at += 64) digestBlock(ending, at);
 
   const digest = new Uint8Array(20);
   for (let i = 0; i < 5; i++) writeWord(digest, i * 4, state[i]!);

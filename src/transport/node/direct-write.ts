@@ -65,13 +65,21 @@ let spare: Request | null = null;
 /** Whether sockets can be written to so on this Node. */
 export const directWriteAvailable: boolean = RequestOfNode !== null;
 
+/** What handles have in common that were found to be Node's own: there is a kind for TCP and one for UNIX sockets. */
+const proven = new WeakSet<object>();
+
 /** The handle of a socket that can be written to so, or null: that is not one of Node's own, or has something to write already. */
 export function handleOf(socket: Socket): Handle | null {
-  const { _handle: handle } = socket as unknown as { _handle?: Partial<Handle> | null };
+  const { _handle: handle } = socket as unknown as { _handle?: Handle | null };
   if (!directWriteAvailable || handle === null || handle === undefined) return null;
   if (socket.connecting || socket.destroyed || socket.writableLength > 0) return null;
-  if (![handle.writeBuffer, handle.writev].every(isNative) || typeof handle.writeQueueSize !== 'number') return null;
-  return handle as Handle;
+  const kind: object = Object.getPrototypeOf(handle);
+  if (!proven.has(kind)) {
+    const known = [handle.writeBuffer, handle.writev].every(isNative) && typeof handle.writeQueueSize === 'number';
+    if (!known) return null;
+    proven.add(kind);
+  }
+  return handle;
 }
 
 function isNative(method: unknown): boolean {
