@@ -7,7 +7,7 @@ import { connect as connectNet, isIP, type NetConnectOpts, type Socket } from 'n
 import { type ConnectionOptions, connect as connectTls, createSecureContext } from 'node:tls';
 import type { Settings } from '../connection/options.ts';
 import { type FailureError, TransportError, UsageError } from '../errors.ts';
-import { readCallback } from '../transport/node/socket.ts';
+import { onRead } from '../transport/node/socket-events.ts';
 import { socketPathFault } from '../transport/node/socket-path.ts';
 import { staticReadOptions } from '../transport/node/static-read.ts';
 import { type ClientTlsOptions, clientTls } from '../transport/node/tls.ts';
@@ -75,7 +75,7 @@ export function prepareRoute(
         };
   // Half-open: whether the peer's end is also ours is for the engine to say.
   const outer = { ...where, allowHalfOpen: true };
-  const own = options.internals === false ? {} : staticReadOptions(readCallback);
+  const own = options.internals === false ? {} : staticReadOptions(onRead);
   const secure = address.secure ? tlsOptions(options.tls ?? {}, address.hostname, 'tls') : null;
   if (proxy === null) {
     const direct = { ...outer, ...own };

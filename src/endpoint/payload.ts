@@ -7,7 +7,7 @@ import { UsageError } from '../errors.ts';
 /** Bytes in any of their usual forms. */
 export type Bytes = ArrayBuffer | ArrayBufferView;
 
-/** A larger buffer is not remembered: that would pin it. */
+/** No larger buffer is remembered: so much is pinned. */
 const REMEMBER_UP_TO = 1 << 16;
 
 // What costs here is to ask for the buffer: its getter is not looked up each time, and small payloads share buffers, which

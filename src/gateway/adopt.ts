@@ -143,15 +143,15 @@ function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings
   const { name, subprotocol, remoteAddress, context } = handed;
   const { method, target, version, rawHeaders } = handed.request;
   const request = new ReceivedRequest(method, target, version, rawHeaders);
-  request.rest();
   // Without Nagle: a message waits for nobody. The peer's end is the engine's to judge.
   socket.setNoDelay(true);
   socket.allowHalfOpen = true;
   const connection = new EstablishedConnection(
-    { role: 'server', subprotocol, headers: request.headers },
+    { role: 'server', subprotocol, headers: request.readHeaders() },
     settings.connection,
     nodeEnvironment.clock.now(),
   );
+  request.rest();
   const head = new Uint8Array(Buffer.from(handed.head, 'base64'));
   const transport = new SocketTransport(socket, { head });
   const endpoint: Endpoint = new Endpoint(connection, transport, settings, nodeEnvironment, {

@@ -60,9 +60,11 @@ const NONE: readonly string[] = Object.freeze([]);
 export class ReceivedRequest implements Request {
   readonly method: string;
   readonly version: string;
-  /** The target; at rest also name and value of each field alternately, joined with line feeds: none of them holds one. */
+  /** The target; at rest also name and value of each field alternately, joined with line feeds: `checkRequest` finds none in them. */
   private text: string;
-  private cut: Headers | null;
+  /** The fields until it rests. */
+  private fields: readonly string[] | null;
+  private cut: Headers | null = null;
 
   /** `rawHeaders` is name and value alternately, and nobody's who would change it. */
   constructor(method: string, target: string, version: string, rawHeaders: readonly string[]) {
@@ -70,29 +72,28 @@ export class ReceivedRequest implements Request {
     this.method = method === 'GET' ? 'GET' : method;
     this.version = version === '1.1' ? '1.1' : version;
     this.text = target;
-    this.cut = new Headers(rawHeaders);
+    this.fields = rawHeaders;
   }
 
   get target(): string {
-    const end = this.text.indexOf('\n');
+    const end = this.fields === null ? this.text.indexOf('\n') : -1;
     return end < 0 ? this.text : this.text.slice(0, end);
   }
 
   get headers(): Headers {
-    this.cut ??= this.readHeaders();
+    this.cut ??= new Headers([...this.readHeaders().raw]);
     return this.cut;
   }
 
   /** Lets go of the headers that were cut up while the request was judged; they are cut again when somebody asks. */
   rest(): void {
-    const { cut, text } = this;
-    if (cut !== null && !text.includes('\n')) this.text = [text, ...cut.raw].join('\n');
-    this.cut = null;
+    if (this.fields !== null) this.text = [this.text, ...this.fields].join('\n');
+    this.fields = this.cut = null;
   }
 
-  /** The headers for one look: at rest they are not kept. */
+  /** The headers for one look: they are not kept. */
   readHeaders(): Headers {
-    return this.cut ?? new Headers(this.text.split('\n').slice(1));
+    return new Headers(this.fields ?? this.text.split('\n').slice(1));
   }
 
   get path(): string {

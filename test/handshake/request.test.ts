@@ -6,6 +6,7 @@ import {
   checkRequest,
   formatRequest,
   parseRequestLine,
+  ReceivedRequest,
   type RequestParts,
   versionAt,
 } from '../../src/handshake/request.ts';
@@ -539,4 +540,18 @@ test('the headers of a request are cut up once, and again after it was put to re
   expect(second).not.toBe(first);
   expect([...second]).toEqual([...first]);
   expect(request!.readHeaders().getAll('X-A')).toEqual(['1', '2']);
+});
+
+test('what a request says is the same before it is put to rest and after, however often', () => {
+  const { request } = checkRequest('GET', '/chat?a=1', '1.1', [...BASE.flat(), 'Origin', 'http://a']);
+  const said = () => [request.target, request.path, request.query, request.host, request.origin, [...request.headers]];
+  const before = said();
+  expect(before.slice(0, 3)).toEqual(['/chat?a=1', '/chat', '?a=1']);
+  for (let i = 0; i < 3; i++) {
+    request.rest();
+    expect(said()).toEqual(before);
+  }
+  const bare = new ReceivedRequest('GET', '/', '1.1', []);
+  bare.rest();
+  expect([bare.target, [...bare.headers]]).toEqual(['/', []]);
 });

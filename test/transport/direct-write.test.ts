@@ -1,6 +1,10 @@
 /** Sockets that are written to past the stream: what the kernel takes late, or never, is told like any other. */
+import { createHook } from 'node:async_hooks';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, connect as dial, type Server, Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { directWriteAvailable, handleOf } from '../../src/transport/node/direct-write.ts';
 import { SocketTransport } from '../../src/transport/node/socket.ts';
 import type { TransportSink } from '../../src/transport/transport.ts';
@@ -13,22 +17,33 @@ const KNOWN = Number(process.versions.node.split('.')[0]) < 26;
 
 let listener: Server | null = null;
 let sockets: Socket[] = [];
+let directory: string | null = null;
 
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
   sockets = [];
   await new Promise((resolve) => (listener === null ? resolve(null) : listener.close(resolve)));
   listener = null;
+  if (directory !== null) rmSync(directory, { recursive: true });
+  directory = null;
+  vi.restoreAllMocks();
 });
 
-/** Two ends of a TCP connection: what a server accepted, and the peer's, which does not read yet. */
-async function pair(): Promise<{ accepted: Socket; peer: Socket; port: number }> {
+/** The same over a UNIX socket. */
+function unixPair() {
+  directory = mkdtempSync(join(tmpdir(), 'sansocket-'));
+  return pair({ path: join(directory, 's') });
+}
+
+/** Two ends of a connection: what a server accepted, and the peer's, which does not read yet. */
+async function pair(where: { path?: string } = {}): Promise<{ accepted: Socket; peer: Socket; port: number }> {
   const server = createServer({ allowHalfOpen: true });
   listener = server;
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(where.path ?? { port: 0, host: '127.0.0.1' }, resolve));
   const accepting = new Promise<Socket>((resolve) => server.once('connection', resolve));
   const { port } = server.address() as { port: number };
-  const peer = dial({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const target = where.path === undefined ? { port, host: '127.0.0.1' } : { path: where.path };
+  const peer = dial({ ...target, allowHalfOpen: true });
   const accepted = await accepting;
   peer.on('error', () => {});
   sockets.push(accepted, peer);
@@ -45,12 +60,8 @@ interface Seen {
 }
 
 function watch(socket: Socket, internals = true): Seen {
-  let streamed = 0;
-  const { write } = socket;
-  socket.write = function counted(this: Socket, ...given: unknown[]) {
-    streamed++;
-    return (write as (...all: unknown[]) => boolean).apply(this, given);
-  } as typeof write;
+  const { write } = Socket.prototype;
+  const spy = vi.isMockFunction(write) ? vi.mocked(write) : vi.spyOn(Socket.prototype, 'write');
   let tell: (() => void) | null = null;
   const transport = new SocketTransport(socket, { internals });
   const closed = new Promise<unknown>((resolve) => {
@@ -67,7 +78,7 @@ function watch(socket: Socket, internals = true): Seen {
     transport,
     closed,
     wrote: () => new Promise<void>((resolve) => (tell = resolve)),
-    streamed: () => streamed,
+    streamed: () => spy.mock.contexts.filter((each) => (each as unknown) === socket).length,
   };
 }
 
@@ -107,6 +118,85 @@ describe.each([
     transport.end();
     expect(Buffer.compare(await arrived, bytes)).toBe(0);
     expect(accepted.bytesWritten).toBe(5_000);
+  });
+
+  test('nothing is written of no chunks, and of empty ones', async () => {
+    const { accepted, peer } = await pair();
+    const { transport } = watch(accepted, internals);
+    const arrived = readAll(peer);
+    expect(transport.write([])).toBe(0);
+    expect(transport.write([new Uint8Array(0)])).toBe(0);
+    expect(transport.write([new Uint8Array(0), Uint8Array.of(7), new Uint8Array(0)])).toBe(0);
+    transport.end();
+    expect([...(await arrived)]).toEqual([7]);
+  });
+
+  test('a UNIX socket is like any other', async () => {
+    const { accepted, peer } = await unixPair();
+    const { transport, wrote, streamed } = watch(accepted, internals);
+    const bytes = pattern(4 * MIB);
+    const left = transport.write([bytes.subarray(0, 10), bytes.subarray(10)]);
+    expect(left).toBeGreaterThan(MIB);
+    expect(streamed() === 0).toBe(past);
+    transport.end();
+    const arrived = readAll(peer);
+    while (transport.unwritten > 0) await wrote();
+    expect(Buffer.compare(await arrived, bytes)).toBe(0);
+  });
+
+  test('two that wait at the same time do not disturb each other, and what comes at once goes by them', async () => {
+    const [one, two, three] = [await pair(), await pair(), await pair()];
+    const [a, b, c] = [one, two, three].map(({ accepted }) => watch(accepted, internals));
+    const bytes = pattern(LARGE);
+    const half = LARGE / 2;
+    expect(a!.transport.write([bytes.subarray(0, half)])).toBeGreaterThan(MIB);
+    expect(b!.transport.write([bytes.subarray(0, half)])).toBeGreaterThan(MIB);
+    expect(c!.transport.write([bytes.subarray(0, 100)])).toBe(0);
+    expect(a!.transport.write([bytes.subarray(half)])).toBeGreaterThan(half);
+    two.peer.resetAndDestroy();
+    c!.transport.end();
+    a!.transport.end();
+    const [whole, short] = await Promise.all([readAll(one.peer), readAll(three.peer), b!.closed]);
+    expect(Buffer.compare(whole, bytes)).toBe(0);
+    expect(Buffer.compare(short, bytes.subarray(0, 100))).toBe(0);
+  });
+
+  test('whoever listens to asynchronous operations may write in the middle of a write', async () => {
+    const [outer, late, quick] = [await pair(), await pair(), await pair()];
+    const bytes = pattern(LARGE);
+    const { transport, wrote } = watch(outer.accepted, internals);
+    const inner = watch(late.accepted, internals);
+    const last = watch(quick.accepted, internals);
+    let nested = 0;
+    const hook = createHook({
+      init() {
+        if (nested++ > 0) return;
+        inner.transport.write([bytes]);
+        last.transport.write([bytes.subarray(0, 9)]);
+      },
+    }).enable();
+    transport.write([bytes]);
+    hook.disable();
+    expect(nested).toBeGreaterThan(0);
+    for (const each of [transport, inner.transport, last.transport]) each.end();
+    const arrived = [outer, late, quick].map(({ peer }) => readAll(peer));
+    while (transport.unwritten > 0) await wrote();
+    const [a, b, c] = await Promise.all(arrived);
+    expect([a!, b!].map((each) => Buffer.compare(each, bytes))).toEqual([0, 0]);
+    expect(Buffer.compare(c!, bytes.subarray(0, 9))).toBe(0);
+  });
+
+  test('who writes is not idle', async () => {
+    const { accepted, peer } = await pair();
+    const { transport, wrote } = watch(accepted, internals);
+    accepted.setTimeout(1_000_000);
+    const refreshed = vi.spyOn(accepted, 'setTimeout');
+    transport.write([new Uint8Array(3)]);
+    expect(refreshed.mock.calls).toEqual(past ? [[1_000_000]] : []);
+    transport.write([pattern(LARGE)]);
+    peer.resume();
+    await wrote();
+    if (past) expect(refreshed).toHaveBeenCalledTimes(3);
   });
 
   test('what the kernel does not take at once is unwritten until it has left', async () => {
@@ -175,6 +265,23 @@ describe('left to the stream', () => {
     const other = new Socket({ handle } as object);
     sockets.push(other);
     expect(handleOf(other)).toBeNull();
+    const own = (accepted as unknown as { _handle: { writev?: unknown } })._handle;
+    own.writev = () => 0;
+    expect(handleOf(accepted)).toBeNull();
+    delete own.writev;
+    const { handle: bare } = { handle: Object.assign(Object.create(null), handle) };
+    expect(handleOf({ ...handle, _handle: bare, writableLength: 0 } as unknown as Socket)).toBeNull();
+  });
+
+  test('a socket that has a way of its own to write', async () => {
+    const { accepted } = await pair();
+    for (const name of ['write', '_write', '_writev'] as const) {
+      const own = accepted as unknown as Record<string, unknown>;
+      own[name] = () => {};
+      expect(handleOf(accepted), name).toBeNull();
+      delete own[name];
+    }
+    expect(handleOf(accepted) === null).toBe(!KNOWN);
   });
 
   test('a socket that has something to write already, is not connected yet, or not any more', async () => {

@@ -7,6 +7,7 @@ import { nodeClock } from './clock.ts';
 
 export { NodeClock, nodeClock } from './clock.ts';
 export type { CloseMessage, FrameMessage, OpenMessage, RefusedMessage } from './diagnostics.ts';
+export { directWriteAvailable } from './direct-write.ts';
 export { nodePlatform, publicPlatform } from './platform.ts';
 export { SocketTransport, type SocketTransportOptions } from './socket.ts';
 export { staticReadAvailable } from './static-read.ts';

@@ -7,14 +7,11 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { markAsUntransferable } from 'node:worker_threads';
 import type { Addresses, Transport, TransportSink } from '../transport.ts';
-import { type Handle, handleOf, writeDirectly } from './direct-write.ts';
+import { type Handle, handleOf, writeDirectly, writeError } from './direct-write.ts';
 import { SocketAddresses } from './socket-addresses.ts';
-import { type OnRead, useStaticRead } from './static-read.ts';
+import { onData, onEnd, onRead, take } from './socket-events.ts';
+import { useStaticRead } from './static-read.ts';
 import { defersWrites, writeStream } from './stream-write.ts';
-
-const TRANSPORT = Symbol('sansocket transport');
-
-type Carrier = Duplex & { [TRANSPORT]?: SocketTransport };
 
 /** How a socket is used. */
 export interface SocketTransportOptions {
@@ -37,13 +34,13 @@ export class SocketTransport implements Transport {
   private readonly copies: boolean;
   private readonly encrypted: boolean;
   private readonly deferring: boolean;
-  /** Everything is written to it, past the stream. */
+  /** Everything is written to it, past the stream; null: to the stream. */
   private handle: Handle | null = null;
   /** Writes to it that are under way. */
   private flying = 0;
   private sink: TransportSink | null = null;
   private error: unknown = undefined;
-  private told: (() => void) | null = null;
+  private onWritten: (() => void) | null = null;
   /** What was unwritten when that was last asked. */
   private left = 0;
   private remote: string | null = null;
@@ -57,10 +54,7 @@ export class SocketTransport implements Transport {
     this.copies = options.copies ?? !(socket instanceof Socket);
     this.encrypted = (socket as { encrypted?: boolean }).encrypted === true;
     this.deferring = defersWrites(socket);
-    (socket as Carrier)[TRANSPORT] = this;
-    // An error that nobody listens to would end the process.
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    take(socket, this);
   }
 
   start(sink: TransportSink): void {
@@ -74,7 +68,7 @@ export class SocketTransport implements Transport {
     if (this.head !== null) this.readOwned(this.head);
     if (this.internals && useStaticRead(socket as Socket, onRead)) socket.resume();
     else socket.on('data', onData);
-    if (socket.destroyed) queueMicrotask(() => onClose.call(socket));
+    if (socket.destroyed) queueMicrotask(() => this.closed());
   }
 
   get unwritten(): number {
@@ -93,19 +87,27 @@ export class SocketTransport implements Transport {
 
   /** @internal */
   get afterWrite(): () => void {
-    this.told ??= () => this.sink?.written();
-    return this.told;
+    this.onWritten ??= () => this.sink?.written();
+    return this.onWritten;
   }
 
   private writePast(handle: Handle, chunks: readonly Uint8Array[]): number {
-    try {
-      if (!writeDirectly(handle, chunks, this)) this.flying++;
-    } catch (error) {
-      this.socket.destroy(error as Error);
+    if (chunks.length === 0) return this.unwritten;
+    const code = writeDirectly(handle, chunks, this);
+    if (code < 0) {
+      this.socket.destroy(writeError(code));
       return this.lose(chunks);
     }
+    if (code > 0) this.flying++;
+    this.refresh();
     this.left = this.waiting(handle);
     return this.left;
+  }
+
+  /** The stream would do it: who writes is not idle. */
+  private refresh(): void {
+    const { timeout } = this.socket as Socket;
+    if (timeout) (this.socket as Socket).setTimeout(timeout);
   }
 
   private waiting(handle: Handle): number {
@@ -116,6 +118,7 @@ export class SocketTransport implements Transport {
   wrote(error: Error | null): void {
     this.flying--;
     if (this.broken) return;
+    this.refresh();
     if (error === null) this.sink?.written();
     else this.socket.destroy(error);
   }
@@ -189,30 +192,4 @@ export class SocketTransport implements Transport {
     this.handle = null;
     sink?.closed(this.error);
   }
-}
-
-// One function each for all sockets: a closure a socket would be memory of every idle connection.
-
-const onRead: OnRead = function read(length, buffer) {
-  (this as Carrier)[TRANSPORT]?.readBorrowed(buffer, length);
-  return true;
-};
-
-/** The callback for sockets that were connected with `onread`. */
-export const readCallback: OnRead = onRead;
-
-function onData(this: Duplex, chunk: Uint8Array): void {
-  (this as Carrier)[TRANSPORT]?.readOwned(chunk);
-}
-
-function onEnd(this: Duplex): void {
-  (this as Carrier)[TRANSPORT]?.ended();
-}
-
-function onError(this: Duplex, error: Error): void {
-  (this as Carrier)[TRANSPORT]?.failed(error);
-}
-
-function onClose(this: Duplex): void {
-  (this as Carrier)[TRANSPORT]?.closed();
 }

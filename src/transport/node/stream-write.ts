@@ -7,7 +7,7 @@ const EMPTY = new Uint8Array(0);
 
 /** Who wants to know when what was written late has left. */
 export interface StreamWriter {
-  /** Called once for each write that is told. */
+  /** To be called when it has. */
   readonly afterWrite: () => void;
 }
 
