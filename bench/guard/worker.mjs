@@ -109,7 +109,7 @@ function median(values) {
 /** Bytes a message on V8's heap and in buffers outside of it, while nothing is collected. */
 function allocations(run, large) {
   const stretch = large ? 128 : STRETCH;
-  run(large ? 1_280 : WARMUP - (WARMUP % 128));
+  run(large ? 12_800 : WARMUP - (WARMUP % 128));
   const heap = [];
   const buffers = [];
   for (let i = 0; i < STRETCHES; i++) {

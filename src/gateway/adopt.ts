@@ -12,7 +12,7 @@ import { UsageError } from '../errors.ts';
 import { ReceivedRequest, type Request } from '../handshake/request.ts';
 import { encodeLatin1 } from '../handshake/text.ts';
 import { nodeEnvironment } from '../transport/node/index.ts';
-import { nodePlatform } from '../transport/node/platform.ts';
+import { nodePlatform, publicPlatform } from '../transport/node/platform.ts';
 import { SocketTransport } from '../transport/node/socket.ts';
 
 /** What goes over the channel between the processes, with the socket. */
@@ -50,6 +50,12 @@ export interface Receipt {
 /** The `type` of a {@link HandOver}. */
 export const HAND_OVER = 'sansocket:hand-over';
 const RECEIPT = 'sansocket:receipt';
+
+/** Options of {@link adopt}: those of endpoints, but for what the handshake has settled. */
+export interface AdoptOptions extends EndpointOptions {
+  /** Whether parts of Node that are not public API may be used where a check has proved them. Default true. */
+  readonly internals?: boolean;
+}
 
 /** A client that was handed over. */
 export interface AdoptedPeer {
@@ -90,7 +96,7 @@ export interface HandOverSource {
  */
 export function adopt(
   handler: AdoptHandler,
-  options: EndpointOptions = {},
+  options: AdoptOptions = {},
   source: HandOverSource = process as HandOverSource,
 ): () => void {
   if (typeof handler !== 'function') throw new UsageError('INVALID_ARGUMENT', 'adopt: the handler must be a function');
@@ -108,10 +114,11 @@ export function adopt(
       `adopt: option '${name}' means nothing here: the handshake is the gateway's`,
     );
   }
-  const settings = new EndpointSettings(
-    { ...options, platform: withPlatform(nodePlatform, options.platform, 'adopt') },
-    'adopt',
-  );
+  const { internals = true, ...rest } = options;
+  if (typeof internals !== 'boolean')
+    throw new UsageError('INVALID_OPTION', "adopt: option 'internals' must be true or false");
+  const lent = withPlatform(internals ? nodePlatform : publicPlatform, options.platform, 'adopt');
+  const settings = new EndpointSettings({ ...rest, platform: lent }, 'adopt');
   const take = (message: unknown, handle: unknown): void => {
     if (!isHandOver(message)) return;
     const { number, deadline } = message;
@@ -122,7 +129,7 @@ export function adopt(
     const failure = socket === null ? 'the client has gone' : late;
     source.send?.({ type: RECEIPT, number, failure } satisfies Receipt, ignore);
     if (failure !== null) socket?.destroy();
-    else if (socket !== null) begin(message, socket, handler, settings);
+    else if (socket !== null) begin(message, socket, handler, settings, internals);
   };
   source.on('message', take);
   return () => {
@@ -139,7 +146,13 @@ export function isReceipt(message: unknown): message is Receipt {
   return (message as Partial<Receipt> | null | undefined)?.type === RECEIPT;
 }
 
-function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings: EndpointSettings): void {
+function begin(
+  handed: HandOver,
+  socket: Socket,
+  handler: AdoptHandler,
+  settings: EndpointSettings,
+  internals: boolean,
+): void {
   const { name, subprotocol, remoteAddress, context } = handed;
   const { method, target, version, rawHeaders } = handed.request;
   const request = new ReceivedRequest(method, target, version, rawHeaders);
@@ -153,7 +166,7 @@ function begin(handed: HandOver, socket: Socket, handler: AdoptHandler, settings
   );
   request.rest();
   const head = new Uint8Array(Buffer.from(handed.head, 'base64'));
-  const transport = new SocketTransport(socket, { head });
+  const transport = new SocketTransport(socket, { head, internals });
   const endpoint: Endpoint = new Endpoint(connection, transport, settings, nodeEnvironment, {
     opened: () => {
       try {

@@ -7,7 +7,7 @@
 export { Endpoint } from '../endpoint/endpoint.ts';
 export type * from '../endpoint/events.ts';
 export type { EndpointOptions } from '../endpoint/options.ts';
-export { type AdoptedPeer, type AdoptHandler, adopt, type HandOverSource } from './adopt.ts';
+export { type AdoptedPeer, type AdoptHandler, type AdoptOptions, adopt, type HandOverSource } from './adopt.ts';
 export type {
   GatewayClient,
   GatewayClose,

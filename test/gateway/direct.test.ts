@@ -3,12 +3,13 @@ import { getEventListeners, once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer as createHttp, type Server as HttpServer } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import { Socket } from 'node:net';
+import { type AddressInfo, createServer, connect as dial, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { adopt, type GatewayEvents, type GatewayOptions } from '../../src/gateway/index.ts';
 import type { UpgradeServer } from '../../src/server/upgrade.ts';
+import { directWriteAvailable } from '../../src/transport/node/index.ts';
 import { local } from '../support/certificates.ts';
 import { frame } from '../support/frames.ts';
 import { RawPeer, statusOf, upgradeRequest } from '../support/sockets.ts';
@@ -382,11 +383,50 @@ describe('row 99: direct mode', () => {
     expect(() => adopt(() => {}, null as never, source)).toThrow(/must be an object/);
     expect(() => adopt(() => {}, { compression: true }, source)).toThrow(/'compression' means nothing here/);
     expect(() => adopt(() => {}, { extensions: [] }, source)).toThrow(/'extensions' means nothing here/);
+    expect(() => adopt(() => {}, { internals: 1 } as never, source)).toThrow(/'internals' must be true or false/);
     const undo = adopt(() => {}, {}, source);
     for (const message of [null, undefined, 5, 'x', {}, { type: 'other' }, { type: 'sansocket:hand-over' }])
       heard(message, undefined);
     undo();
   });
+
+  test.each([true, false])(
+    'what is adopted is written to by way of its stream, unless internals are: %s',
+    async (internals) => {
+      let hand: (message: unknown, handle: unknown) => void = () => {};
+      const source = {
+        on(_: string, listener: typeof hand) {
+          hand = listener;
+        },
+        off() {},
+      };
+      const listener = createServer();
+      await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+      const coming = new Promise<Socket>((resolve) => listener.once('connection', resolve));
+      const peer = dial((listener.address() as AddressInfo).port, '127.0.0.1');
+      const accepted = await coming;
+      const write = vi.spyOn(Socket.prototype, 'write');
+      const undo = adopt((socket) => void socket.send('hi'), { internals }, source);
+      const request = { method: 'GET', target: '/x', version: '1.1', rawHeaders: ['Host', 'a'] };
+      const response = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
+      const deadline = Date.now() + 60_000;
+      const about = { name: 'x', request, response, subprotocol: '', head: '', remoteAddress: null };
+      hand({ type: 'sansocket:hand-over', number: 1, deadline, ...about }, accepted);
+      let heard = '';
+      for await (const chunk of peer) {
+        heard += (chunk as Buffer).toString('latin1');
+        if (heard.length >= response.length + 4) break;
+      }
+      expect(heard).toBe(`${response}\x81\x02hi`);
+      // The 101 is written before there is a connection.
+      const byStream = write.mock.contexts.filter((each) => (each as unknown) === accepted).length;
+      expect(byStream).toBe(internals && directWriteAvailable ? 1 : 2);
+      write.mockRestore();
+      accepted.destroy();
+      undo();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  );
 
   test('adopt answers for each client, and takes none that the gateway has given up', () => {
     const answers: unknown[] = [];
