@@ -64,7 +64,16 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
   },
   'src/codec/mask.ts': {
     'two ways to the same octets, and what is remembered of a buffer: time or memory only': [
-      'const words = «bytes === lastBytes && wordEnd <= lastWords.length» ? lastWords : wordsOf(bytes, wordEnd);  →  false',
+      'let lastOffset = «0»;  →  (0 + 1)',
+      'const known = bytes === lastBytes && (lastOffset + end) >>> 2 «<=» lastWords.length;  →  <',
+      'const known = bytes === lastBytes && (lastOffset + end) «>>>» 2 <= lastWords.length;  →  <<',
+      'const known = bytes === lastBytes && (lastOffset «+» end) >>> 2 <= lastWords.length;  →  -',
+      'const offset = «known» ? lastOffset : bytes.byteOffset;  →  false',
+      'const words = «known» ? lastWords : wordsOf(bytes, offset, (offset + end) >>> 2);  →  false',
+      'const words = known ? lastWords : wordsOf(bytes, offset, (offset + end) «>>>» 2);  →  <<',
+      'const words = known ? lastWords : wordsOf(bytes, offset, (offset «+» end) >>> 2);  →  -',
+      'const known = buffer === lastBuffer && wordEnd «<=» lastWords.length;  →  <',
+      'const words = «known» ? lastWords : new Int32Array(buffer, 0, buffer.byteLength >>> 2);  →  false',
       '«lastBuffer = buffer;»  →  ;',
       '«lastWords = words;»  →  ;',
       'const WORDS_FROM = «48»;  →  (48 + 1)',
@@ -84,13 +93,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'target.set(«length === source.length» ? source : viewOf(source, start, end), at);  →  false',
       'for (const stop = end - «7»; i < stop; i += 8) {  →  (7 + 1)',
       'for (const stop = end - 7; «i < stop»; i += 8) {  →  false',
-      'const words = bytes === lastBytes && wordEnd «<=» lastWords.length ? lastWords : wordsOf(bytes, wordEnd);  →  <',
       'for (const stop = wordEnd - «15»; word < stop; word += 16) {  →  (15 + 1)',
       'for (const stop = wordEnd - 15; «word < stop»; word += 16) {  →  false',
       'for (const stop = wordEnd - «3»; word < stop; word += 4) {  →  (3 + 1)',
       'for (const stop = wordEnd - 3; «word < stop»; word += 4) {  →  false',
-      'if («buffer === lastBuffer && wordEnd <= lastWords.length») {  →  false',
-      'if (buffer === lastBuffer && wordEnd «<=» lastWords.length) {  →  <',
       'if (buffer.byteLength «<=» REMEMBER_UP_TO) {  →  <',
       'if («buffer.byteLength <= REMEMBER_UP_TO») {  →  true',
       'if («buffer.byteLength <= REMEMBER_UP_TO») {  →  false',
@@ -226,6 +232,13 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     ],
     'beyond the end there is neither a quote nor a backslash': ['for (let i = from; i «<» value.length; i++) {  →  <='],
   },
+  'src/handshake/base64.ts': {
+    'beyond what is read': [
+      'const digits = new Uint8Array(«4» * Math.ceil(length / 3));  →  (4 + 1)',
+      'const digits = new Uint8Array(4 * Math.ceil(length «/» 3));  →  *',
+      'for (let left = (3 - (length % 3)) % 3; left «>» 0; left--) digits[at - left] = PADDING;  →  >=',
+    ],
+  },
   'src/handshake/headers.ts': {
     'any number below 0': ['return -«1»;  →  (1 + 1)'],
   },
@@ -271,7 +284,9 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
     'how much is reserved: memory only': ['const bytes = new Uint8Array(body.length * «3»);  →  (3 + 1)'],
   },
   'src/handshake/sha1.ts': {
-    'beyond what is read': [
+    'beyond what is read, or set again before it is': [
+      'const ending: Uint8Array = new Uint8Array(«128»);  →  (128 + 1)',
+      'for (let i = 0; i «<» rest; i++) ending[i] = bytes[whole + i]!;  →  <=',
       'const schedule: Int32Array = new Int32Array(«80»);  →  (80 + 1)',
       'for (let i = 0; i «<» 5; i++) writeWord(digest, i * 4, state[i]!);  →  <=',
       'const state: Int32Array = new Int32Array(«5»);  →  (5 + 1)',
@@ -284,9 +299,9 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, readon
       'for (let t = 0; t < «16»; t++, at += 4) {  →  (16 + 1)',
     ],
     'the upper half of the length is 0 up to half a gigabyte, which no test takes': [
-      '«writeWord(tail, tail.length - 8, Math.floor(length / 0x20000000));»  →  ;',
-      'writeWord(tail, tail.length «-» 8, Math.floor(length / 0x20000000));  →  +',
-      'writeWord(tail, tail.length - 8, Math.floor(length / «0x20000000»));  →  (0x20000000 + 1)',
+      '«writeWord(ending, end - 8, Math.floor(length / 0x20000000));»  →  ;',
+      'writeWord(ending, end «-» 8, Math.floor(length / 0x20000000));  →  +',
+      'writeWord(ending, end - 8, Math.floor(length / «0x20000000»));  →  (0x20000000 + 1)',
     ],
   },
   'src/handshake/text.ts': {

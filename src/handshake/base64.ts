@@ -14,7 +14,8 @@ export function encodeBase64(bytes: Uint8Array): string {
   const digits = new Uint8Array(4 * Math.ceil(length / 3));
   let at = 0;
   for (let i = 0; i < length; i += 3) {
-    const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    // What is behind the end counts as 0.
+    const group = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!;
     for (let shift = 18; shift >= 0; shift -= 6) digits[at++] = ALPHABET.charCodeAt((group >>> shift) & 63);
   }
   for (let left = (3 - (length % 3)) % 3; left > 0; left--) digits[at - left] = PADDING;

@@ -76,7 +76,7 @@ export class ReceivedRequest implements Request {
   }
 
   get target(): string {
-    const end = this.fields === null ? this.text.indexOf('\n') : -1;
+    const end = this.text.indexOf('\n');
     return end < 0 ? this.text : this.text.slice(0, end);
   }
 

@@ -117,6 +117,18 @@ describe('applyMask', () => {
     }
   });
 
+  it('knows where each view lies in the buffer that it has seen before', () => {
+    const buffer = new ArrayBuffer(400);
+    const views = [1, 2, 3, 200, 0].map((offset) => new Uint8Array(buffer, offset, 170));
+    const octets = octetsOf(KEY);
+    for (const view of [...views, ...views, ...views.flatMap((each) => [each, each])]) {
+      const expected = new Uint8Array(buffer.slice(0));
+      naive(expected, view.byteOffset + 2, view.byteOffset + 169, octets, 1);
+      applyMask(view, 2, 169, KEY, 1);
+      expect(same(new Uint8Array(buffer), expected)).toBe(true);
+    }
+  });
+
   it('masks in a buffer that is too large to be remembered, and in the remembered one after it', () => {
     const small = new Uint8Array(100);
     const large = new Uint8Array((1 << 20) + 5);

@@ -542,6 +542,11 @@ test('the headers of a request are cut up once, and again after it was put to re
   expect(request!.readHeaders().getAll('X-A')).toEqual(['1', '2']);
 });
 
+test('a Host header that cannot be sent is shown', () => {
+  const parts = { target: '/', host: 'a', key: KEY, origin: null, subprotocols: [], extensions: '' };
+  expect(() => formatRequest({ ...parts, headers: [['Host', 'a b']] })).toThrow(/Host is malformed: 'a b'/);
+});
+
 test('what a request says is the same before it is put to rest and after, however often', () => {
   const { request } = checkRequest('GET', '/chat?a=1', '1.1', [...BASE.flat(), 'Origin', 'http://a']);
   const said = () => [request.target, request.path, request.query, request.host, request.origin, [...request.headers]];
@@ -554,4 +559,10 @@ test('what a request says is the same before it is put to rest and after, howeve
   const bare = new ReceivedRequest('GET', '/', '1.1', []);
   bare.rest();
   expect([bare.target, [...bare.headers]]).toEqual(['/', []]);
+  const empty = new ReceivedRequest('GET', '', '1.1', ['A', 'b']);
+  empty.rest();
+  expect([empty.target, [...empty.headers]]).toEqual(['', [['A', 'b']]]);
+  const short = new ReceivedRequest('GET', '/', '1.1', ['A', 'b']);
+  short.rest();
+  expect(short.target).toBe('/');
 });
